@@ -7,6 +7,7 @@ pub mod codec;
 pub mod envelope;
 pub mod event;
 pub mod ids;
+pub mod metrics;
 pub mod personal;
 pub mod position;
 pub mod stream;
