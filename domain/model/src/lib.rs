@@ -15,7 +15,7 @@ pub mod vocabulary;
 
 pub use codec::{DecodeError, decode, encode};
 pub use envelope::{Actor, Envelope, NewEvent, Precision, Recorded, Source};
-pub use event::{Event, UnknownEvent};
+pub use event::{AnswerValue, Event, UnknownEvent};
 pub use ids::*;
 pub use personal::{Personal, Sealable, SealedValue};
 pub use position::Position;
