@@ -3,15 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cx_model::{
-    AnswerValue, CaseId, CustomerId, CustomerKind, Event, InteractionId, Recorded, SealedValue, Stage,
+    AnswerValue, CaseId, CustomerId, CustomerKind, Event, InteractionId, Recorded, SealedValue,
+    Stage,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::prelude::*;
-
-/// The view.
-pub struct CustomerView;
+use crate::projection::{Projection, customer_lane, lane_of_customer};
+use crate::rows::Rows;
 
 /// A sealed value with all it takes to open it: where it stood.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -95,10 +94,10 @@ pub struct Experience {
     pub negative: u64,
 }
 
-impl Projection for CustomerView {
+impl Projection for Customer {
     const NAME: &'static str = "customer";
     type Key = CustomerId;
-    type View = Customer;
+    type View = Self;
     /// Interactions that had a valence or were voided, so that both are taken back once.
     type Private = ((CustomerId, InteractionId), Felt);
 
@@ -132,11 +131,7 @@ pub struct Felt {
 }
 
 /// What is kept of the event's interaction, before and after the event.
-fn felt(
-    customer: CustomerId,
-    recorded: &Recorded,
-    rows: &mut Rows<'_, CustomerView>,
-) -> (Felt, Felt) {
+fn felt(customer: CustomerId, recorded: &Recorded, rows: &mut Rows<'_, Customer>) -> (Felt, Felt) {
     let (interaction, valence, voided) = match &recorded.event {
         Event::InteractionRecorded(it) => (it.interaction, it.valence, false),
         Event::InteractionCorrected(it) => (it.interaction, it.valence, false),
@@ -181,8 +176,7 @@ impl Customer {
             }
             Event::IdentifierAttached(it) => {
                 let value = field(recorded, "value", &it.value);
-                let identifier =
-                    Identifier { scheme: it.scheme.clone(), unique: it.unique, value };
+                let identifier = Identifier { scheme: it.scheme.clone(), unique: it.unique, value };
                 self.identifiers.insert(recorded.id, identifier);
             }
             Event::IdentifierDetached(it) => {
@@ -229,7 +223,8 @@ impl Customer {
                 for answer in &it.answers {
                     if let AnswerValue::Score(score) = answer.value {
                         let newest = (at, recorded.ordinal, score);
-                        let known = self.last_scores.entry(answer.question.clone()).or_insert(newest);
+                        let known =
+                            self.last_scores.entry(answer.question.clone()).or_insert(newest);
                         *known = newest.max(*known);
                     }
                 }
@@ -278,4 +273,39 @@ fn field(
         field: path.to_owned(),
         sealed: sealed.clone(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use cx_model::event::{InteractionRecorded, InteractionVoided, Valence};
+    use cx_model::{Channel, ValenceBasis};
+
+    use super::*;
+    use crate::fold::Fold;
+    use crate::given::{customer, happened, interaction, recorded};
+
+    #[test]
+    fn a_voided_interaction_takes_its_valence_back_once() {
+        let visit = |n, score| InteractionRecorded {
+            interaction: InteractionId(Uuid::from_u128(n)),
+            valence: Some(Valence { score, basis: ValenceBasis::Stated }),
+            ..interaction(Channel::InPerson)
+        };
+        let void = || InteractionVoided {
+            interaction: InteractionId(Uuid::from_u128(1)),
+            reason: "twice".into(),
+        };
+        let mut fold = Fold::<Customer>::new();
+        fold.fold(&recorded([
+            happened(customer(1), visit(1, -80)),
+            happened(customer(1), visit(2, 30)),
+            happened(customer(1), void()),
+            happened(customer(1), void()),
+        ]));
+        let row = fold.get(&customer(1)).unwrap();
+        assert_eq!(row.interactions, 1);
+        assert_eq!(row.experience, Experience { sum: 30, n: 1, positive: 1, negative: 0 });
+    }
+
+    crate::laws!(Customer);
 }

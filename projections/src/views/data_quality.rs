@@ -3,10 +3,8 @@
 use cx_model::{Event, ImportId, Recorded};
 use serde::{Deserialize, Serialize};
 
-use crate::prelude::*;
-
-/// The view.
-pub struct DataQualityView;
+use crate::projection::Projection;
+use crate::rows::Rows;
 
 /// One run of the importer. Times are microseconds since the Unix epoch.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -31,10 +29,10 @@ pub struct Import {
     pub irregular: u64,
 }
 
-impl Projection for DataQualityView {
+impl Projection for Import {
     const NAME: &'static str = "data_quality";
     type Key = ImportId;
-    type View = Import;
+    type View = Self;
     type Private = ();
 
     fn apply(event: &Recorded, rows: &mut Rows<'_, Self>) {
@@ -57,4 +55,11 @@ impl Projection for DataQualityView {
             _ => {}
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    crate::laws!(Import);
 }

@@ -4,10 +4,8 @@ use cx_model::event::Question;
 use cx_model::{Event, InstrumentId, Recorded};
 use serde::{Deserialize, Serialize};
 
-use crate::prelude::*;
-
-/// The view.
-pub struct InstrumentsView;
+use crate::projection::Projection;
+use crate::rows::Rows;
 
 /// One questionnaire.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -57,10 +55,10 @@ impl AskedQuestion {
     }
 }
 
-impl Projection for InstrumentsView {
+impl Projection for Instrument {
     const NAME: &'static str = "instruments";
     type Key = InstrumentId;
-    type View = Instrument;
+    type View = Self;
     type Private = ();
 
     fn apply(event: &Recorded, rows: &mut Rows<'_, Self>) {
@@ -79,4 +77,11 @@ impl Projection for InstrumentsView {
             _ => {}
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    crate::laws!(Instrument);
 }

@@ -1,17 +1,17 @@
 //! The cases that are open, and what has happened to each.
 
-use cx_model::{CaseId, CaseKind, Channel, CustomerId, Event, Recorded, Severity, TouchpointId, WaitingOn};
+use cx_model::{
+    CaseId, CaseKind, Channel, CustomerId, Event, Recorded, Severity, TouchpointId, WaitingOn,
+};
 use serde::{Deserialize, Serialize};
 
-use crate::prelude::*;
+use crate::projection::{Projection, customer_lane, lane_of_customer};
+use crate::rows::Rows;
 use crate::views::timeline::case_of;
-
-/// The view.
-pub struct OpenCasesView;
 
 /// One case. Times are microseconds since the Unix epoch.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Case {
+pub struct OpenCase {
     /// What kind; `None` if a step came before the opening.
     pub kind: Option<CaseKind>,
     /// How bad.
@@ -50,12 +50,12 @@ pub struct Case {
     pub irregular: u32,
 }
 
-impl Projection for OpenCasesView {
+impl Projection for OpenCase {
     const NAME: &'static str = "open_cases";
     type Key = (CustomerId, CaseId);
-    type View = Case;
+    type View = Self;
     /// Closed cases, so that one which is opened again knows its past.
-    type Private = ((CustomerId, CaseId), Case);
+    type Private = ((CustomerId, CaseId), Self);
 
     fn lane(event: &Recorded) -> u64 {
         customer_lane(event)
@@ -66,7 +66,9 @@ impl Projection for OpenCasesView {
     }
 
     fn apply(event: &Recorded, rows: &mut Rows<'_, Self>) {
-        let (Some(customer), Some(case)) = (event.customer(), case_of(&event.event)) else { return };
+        let (Some(customer), Some(case)) = (event.customer(), case_of(&event.event)) else {
+            return;
+        };
         let key = (customer, case);
         let known = rows.get(&key).cloned().or_else(|| rows.private(&key).cloned());
         let was_closed = known.as_ref().is_some_and(|case| case.closed);
@@ -89,7 +91,7 @@ impl Projection for OpenCasesView {
     }
 }
 
-impl Case {
+impl OpenCase {
     fn step(&mut self, recorded: &Recorded) {
         let at = recorded.occurred_at().as_microsecond();
         if self.last_step_at == 0 && self.opened_at == 0 {
@@ -142,4 +144,70 @@ impl Case {
             self.waited_for_customer += (at - since).max(0);
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use cx_model::event as e;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::fold::Fold;
+    use crate::given::{customer, happened, recorded};
+
+    fn case() -> CaseId {
+        CaseId(Uuid::from_u128(5))
+    }
+
+    fn opened() -> e::CaseOpened {
+        e::CaseOpened {
+            case: case(),
+            kind: CaseKind::Complaint,
+            severity: Severity::High,
+            subject: None,
+            remedy_sought: None,
+            touchpoint: None,
+            channel: Some(Channel::Phone),
+            reference: None,
+        }
+    }
+
+    #[test]
+    fn a_closed_case_leaves_and_comes_back_with_its_past() {
+        let steps = |count| {
+            let all = [
+                happened(customer(1), opened()),
+                happened(
+                    customer(1),
+                    e::CaseTransferred { case: case(), division: None, agent: None },
+                ),
+                happened(customer(1), e::CaseClosed { case: case() }),
+                happened(customer(1), e::CaseReopened { case: case(), reason: None }),
+            ];
+            let mut fold = Fold::<OpenCase>::new();
+            fold.fold(&recorded(all.into_iter().take(count)));
+            fold.get(&(customer(1), case()))
+        };
+        assert_eq!(steps(2).unwrap().transfers, 1);
+        assert_eq!(steps(3), None);
+        let again = steps(4).unwrap();
+        assert_eq!((again.transfers, again.reopened, again.irregular), (1, 1, 0));
+    }
+
+    #[test]
+    fn waiting_for_the_customer_is_counted_and_other_waiting_is_not() {
+        let pause = |waiting_on| e::CasePaused { case: case(), waiting_on };
+        let mut fold = Fold::<OpenCase>::new();
+        fold.fold(&recorded([
+            happened(customer(1), opened()).at("2026-01-01T00:00:00Z"),
+            happened(customer(1), pause(WaitingOn::Customer)).at("2026-01-01T01:00:00Z"),
+            happened(customer(1), e::CaseResumed { case: case() }).at("2026-01-01T03:00:00Z"),
+            happened(customer(1), pause(WaitingOn::ThirdParty)).at("2026-01-01T04:00:00Z"),
+            happened(customer(1), e::CaseResumed { case: case() }).at("2026-01-01T09:00:00Z"),
+        ]));
+        let row = fold.get(&(customer(1), case())).unwrap();
+        assert_eq!(row.waited_for_customer, 2 * 3600 * 1_000_000);
+    }
+
+    crate::laws!(OpenCase);
 }

@@ -13,10 +13,9 @@ use cx_model::{AnswerValue, CustomerId, Event, InstrumentId, Recorded, ResponseI
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use crate::prelude::*;
-
-/// The view.
-pub struct SatisfactionView;
+use crate::key::{Key, KeyError, StartsWith};
+use crate::projection::{Figure, Projection, customer_lane};
+use crate::rows::Rows;
 
 /// Which answers a cell counts.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,7 +106,8 @@ fn contributions(month: u32, said: &[Said], sign: i64, into: &mut BTreeMap<Cell,
     for said in &order {
         for (question, touchpoint, value) in &said.answers {
             let same = |other: &&&Said| asked(other, said.instrument, question, *touchpoint);
-            let is = |other: Option<&&Said>| other.is_some_and(|other| other.response == said.response);
+            let is =
+                |other: Option<&&Said>| other.is_some_and(|other| other.response == said.response);
             let first = is(order.iter().find(same));
             let latest = is(order.iter().rev().find(same));
             let scores = scores_of(*value, said.weight_millionths, sign);
@@ -141,6 +141,28 @@ pub struct Kept {
     month: u32,
 }
 
+impl Key for Cell {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.instrument.encode(out);
+        self.question.encode(out);
+        self.touchpoint.encode(out);
+        self.attribute.encode(out);
+        self.month.encode(out);
+    }
+
+    fn decode(bytes: &mut &[u8]) -> Result<Self, KeyError> {
+        Ok(Self {
+            instrument: Key::decode(bytes)?,
+            question: Key::decode(bytes)?,
+            touchpoint: Key::decode(bytes)?,
+            attribute: Key::decode(bytes)?,
+            month: Key::decode(bytes)?,
+        })
+    }
+}
+
+impl StartsWith<InstrumentId> for Cell {}
+
 /// The private key of a response's month; months are far below this.
 const RESPONSES: u32 = u32::MAX;
 
@@ -154,10 +176,10 @@ impl Figure for Satisfaction {
     }
 }
 
-impl Projection for SatisfactionView {
+impl Projection for Satisfaction {
     const NAME: &'static str = "satisfaction";
     type Key = Cell;
-    type View = Satisfaction;
+    type View = Self;
     type Private = (PrivateKey, Kept);
 
     fn lane(event: &Recorded) -> u64 {
@@ -221,7 +243,7 @@ impl Projection for SatisfactionView {
 fn month_of_response(
     customer: CustomerId,
     response: ResponseId,
-    rows: &mut Rows<'_, SatisfactionView>,
+    rows: &mut Rows<'_, Satisfaction>,
 ) -> Option<u32> {
     rows.private(&(customer, RESPONSES, response.0)).map(|kept| kept.month)
 }
@@ -230,7 +252,7 @@ fn month_of_response(
 fn change(
     customer: CustomerId,
     month: u32,
-    rows: &mut Rows<'_, SatisfactionView>,
+    rows: &mut Rows<'_, Satisfaction>,
     edit: impl FnOnce(&mut Vec<Said>),
 ) {
     let key = (customer, month, uuid::Uuid::nil());
@@ -249,4 +271,113 @@ fn change(
             rows.add(&cell, &delta);
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use cx_model::event::{ResponseAmended, ResponseSubmitted, ResponseWithdrawn};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::given::{customer, given, happened};
+
+    fn instrument() -> InstrumentId {
+        InstrumentId(Uuid::from_u128(7))
+    }
+
+    fn answers(score: i32) -> Vec<Answer> {
+        vec![Answer {
+            question: "recommend".into(),
+            touchpoint: None,
+            value: AnswerValue::Score(score),
+        }]
+    }
+
+    fn response(n: u128, score: i32) -> ResponseSubmitted {
+        ResponseSubmitted {
+            response: ResponseId(Uuid::from_u128(n)),
+            instrument: instrument(),
+            answers: answers(score),
+            weight_millionths: None,
+            attributes: BTreeMap::new(),
+            case: None,
+            partial: false,
+        }
+    }
+
+    fn cell(month: u32) -> Cell {
+        Cell {
+            instrument: instrument(),
+            question: "recommend".into(),
+            touchpoint: None,
+            attribute: String::new(),
+            month,
+        }
+    }
+
+    fn counts(scores: &[i32]) -> Scores {
+        let mut sum = Scores::default();
+        for score in scores {
+            sum.add(&scores_of(Value::Score(*score), 1_000_000, 1));
+        }
+        sum
+    }
+
+    const JANUARY: u32 = 2026 * 12;
+
+    #[test]
+    fn the_first_and_the_latest_response_of_a_month_are_told_apart() {
+        given::<Satisfaction>([
+            happened(customer(1), response(1, 3)).at("2026-01-20T00:00:00Z"),
+            happened(customer(1), response(2, 10)).at("2026-01-05T00:00:00Z"),
+            happened(customer(1), response(3, 7)).at("2026-02-01T00:00:00Z"),
+            happened(customer(2), response(4, 9)).at("2026-01-31T23:59:59Z"),
+        ])
+        .then(
+            cell(JANUARY),
+            Satisfaction {
+                all: counts(&[3, 10, 9]),
+                first: counts(&[10, 9]),
+                latest: counts(&[3, 9]),
+            },
+        )
+        .then(
+            cell(JANUARY + 1),
+            Satisfaction { all: counts(&[7]), first: counts(&[7]), latest: counts(&[7]) },
+        );
+    }
+
+    #[test]
+    fn a_withdrawn_response_no_longer_counts_and_an_amended_one_counts_anew() {
+        let amended =
+            ResponseAmended { response: ResponseId(Uuid::from_u128(1)), answers: answers(8) };
+        let withdrawn = ResponseWithdrawn {
+            response: ResponseId(Uuid::from_u128(2)),
+            reason: "mistake".into(),
+        };
+        given::<Satisfaction>([
+            happened(customer(1), response(1, 3)).at("2026-01-20T00:00:00Z"),
+            happened(customer(2), response(2, 0)).at("2026-01-21T00:00:00Z"),
+            happened(customer(1), amended),
+            happened(customer(2), withdrawn.clone()),
+            happened(customer(2), withdrawn),
+        ])
+        .then(
+            cell(JANUARY),
+            Satisfaction { all: counts(&[8]), first: counts(&[8]), latest: counts(&[8]) },
+        );
+    }
+
+    #[test]
+    fn an_attribute_has_cells_of_its_own() {
+        let mut with = response(1, 9);
+        with.attributes.insert("area".into(), "G".into());
+        let sums = Satisfaction { all: counts(&[9]), first: counts(&[9]), latest: counts(&[9]) };
+        let area = Cell { attribute: "area=G".into(), ..cell(JANUARY) };
+        given::<Satisfaction>([happened(customer(1), with).at("2026-01-20T00:00:00Z")])
+            .then(cell(JANUARY), sums.clone())
+            .then(area, sums);
+    }
+
+    crate::laws!(Satisfaction);
 }

@@ -10,13 +10,11 @@ use cx_model::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::prelude::*;
+use crate::projection::{Projection, customer_lane, lane_of_customer};
+use crate::rows::Rows;
 
 /// Entries a page holds before it splits.
 const PAGE_ENTRIES: usize = 32;
-
-/// The view.
-pub struct TimelineView;
 
 /// Where an entry stands: microseconds since the Unix epoch when it occurred, then its ordinal.
 pub type Place = (i64, u64);
@@ -37,7 +35,9 @@ impl Default for Timeline {
 }
 
 /// Whether an entry still counts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, async_graphql::Enum)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, async_graphql::Enum,
+)]
 pub enum EntryStatus {
     /// As it was recorded.
     #[default]
@@ -145,11 +145,9 @@ impl Entry {
             },
             Event::OrderFulfilled(it) => Self { subject: Some(it.order.0), ..self },
             Event::ReturnMade(it) => Self { subject: Some(it.order.0), ..self },
-            Event::ResponseSubmitted(it) => Self {
-                subject: Some(it.response.0),
-                direction: Some(Direction::In),
-                ..self
-            },
+            Event::ResponseSubmitted(it) => {
+                Self { subject: Some(it.response.0), direction: Some(Direction::In), ..self }
+            }
             Event::InvitationSent(it) => Self {
                 subject: Some(it.instrument.0),
                 touchpoint: it.touchpoint,
@@ -237,7 +235,7 @@ fn page_for(pages: &[(Place, u32)], place: Place) -> usize {
     pages.partition_point(|(first, _)| *first <= place).saturating_sub(1)
 }
 
-fn insert(customer: CustomerId, entry: Entry, rows: &mut Rows<'_, TimelineView>) {
+fn insert(customer: CustomerId, entry: Entry, rows: &mut Rows<'_, Timeline>) {
     let place = entry.place();
     let pages = rows.get(&(customer, 0)).map(|row| row.pages().to_vec()).unwrap_or_default();
     let Some(&(first, number)) = pages.get(page_for(&pages, place)) else {
@@ -246,7 +244,8 @@ fn insert(customer: CustomerId, entry: Entry, rows: &mut Rows<'_, TimelineView>)
     let index = page_for(&pages, place);
     let next = pages.len() as u32 + 1;
     let last = index + 1 == pages.len();
-    let full = rows.get(&(customer, number)).is_some_and(|page| page.entries().len() >= PAGE_ENTRIES);
+    let full =
+        rows.get(&(customer, number)).is_some_and(|page| page.entries().len() >= PAGE_ENTRIES);
     let at_end = rows
         .get(&(customer, number))
         .and_then(|page| page.entries().last().map(|end| end.place() < place))
@@ -278,7 +277,7 @@ fn insert(customer: CustomerId, entry: Entry, rows: &mut Rows<'_, TimelineView>)
     }
 }
 
-fn begin_page(customer: CustomerId, entry: Entry, number: u32, rows: &mut Rows<'_, TimelineView>) {
+fn begin_page(customer: CustomerId, entry: Entry, number: u32, rows: &mut Rows<'_, Timeline>) {
     let place = entry.place();
     rows.update(&(customer, 0), |directory| directory.pages_mut().push((place, number)));
     rows.put(&(customer, number), Timeline::Page(vec![entry]));
@@ -289,12 +288,11 @@ fn amend(
     customer: CustomerId,
     event_type: &str,
     subject: uuid::Uuid,
-    rows: &mut Rows<'_, TimelineView>,
+    rows: &mut Rows<'_, Timeline>,
     change: impl FnOnce(&mut Entry),
 ) -> bool {
-    let is_it = |entry: &Entry| {
-        entry.subject == Some(subject) && entry.event_type() == Some(event_type)
-    };
+    let is_it =
+        |entry: &Entry| entry.subject == Some(subject) && entry.event_type() == Some(event_type);
     let pages = rows.get(&(customer, 0)).map(|row| row.pages().to_vec()).unwrap_or_default();
     for (_, number) in pages.iter().rev() {
         let holds = rows.get(&(customer, *number)).is_some_and(|p| p.entries().iter().any(is_it));
@@ -313,7 +311,7 @@ fn amend(
 fn amend_interaction(
     customer: CustomerId,
     id: InteractionId,
-    rows: &mut Rows<'_, TimelineView>,
+    rows: &mut Rows<'_, Timeline>,
     change: impl FnOnce(&mut Entry),
 ) -> bool {
     amend(customer, "InteractionRecorded", id.0, rows, change)
@@ -322,16 +320,16 @@ fn amend_interaction(
 fn amend_response(
     customer: CustomerId,
     id: cx_model::ResponseId,
-    rows: &mut Rows<'_, TimelineView>,
+    rows: &mut Rows<'_, Timeline>,
     status: EntryStatus,
 ) {
     amend(customer, "ResponseSubmitted", id.0, rows, |entry| entry.status = status);
 }
 
-impl Projection for TimelineView {
+impl Projection for Timeline {
     const NAME: &'static str = "timeline";
     type Key = (CustomerId, u32);
-    type View = Timeline;
+    type View = Self;
     type Private = ();
 
     fn lane(event: &Recorded) -> u64 {
@@ -373,4 +371,83 @@ impl Projection for TimelineView {
             insert(customer, Entry::of(event), rows);
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use cx_model::event::{InteractionRecorded, InteractionVoided};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::fold::Fold;
+    use crate::given::{customer, given, happened, interaction, recorded};
+
+    fn visit(n: u128) -> InteractionRecorded {
+        let interaction = InteractionId(Uuid::from_u128(n));
+        InteractionRecorded { interaction, ..crate::given::interaction(Channel::InPerson) }
+    }
+
+    fn entries(fold: &Fold<Timeline>, who: CustomerId) -> Vec<Entry> {
+        let directory = fold.get(&(who, 0)).unwrap_or_default();
+        let page = |(_, number): &(Place, u32)| {
+            let page = fold.get(&(who, *number)).unwrap();
+            assert!(!page.entries().is_empty() && page.entries().len() <= PAGE_ENTRIES);
+            page.entries().to_vec()
+        };
+        directory.pages().iter().flat_map(page).collect()
+    }
+
+    #[test]
+    fn late_events_stand_where_they_happened() {
+        let minutes = (0..200u64).map(|n| (n * 83) % 200);
+        let history = recorded(minutes.map(|minute| {
+            let time = format!("2026-01-01T{:02}:{:02}:00Z", minute / 60, minute % 60);
+            happened(customer(1), interaction(Channel::Web)).at(&time)
+        }));
+        let mut fold = Fold::<Timeline>::new();
+        fold.fold(&history);
+        let entries = entries(&fold, customer(1));
+        assert_eq!(entries.len(), 200);
+        assert!(entries.is_sorted_by_key(Entry::place));
+    }
+
+    #[test]
+    fn equal_times_stand_in_the_order_of_the_ledger() {
+        let time = "2026-01-01T00:00:00Z";
+        let same = |_| happened(customer(1), interaction(Channel::Web)).at(time);
+        let mut fold = Fold::<Timeline>::new();
+        fold.fold(&recorded((0..70).map(same)));
+        let ordinals: Vec<u64> = entries(&fold, customer(1)).iter().map(|e| e.ordinal).collect();
+        assert_eq!(ordinals, (1..=70).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_voided_interaction_is_shown_as_such() {
+        let void = |n| InteractionVoided {
+            interaction: InteractionId(Uuid::from_u128(n)),
+            reason: "twice".into(),
+        };
+        let history = recorded([
+            happened(customer(1), visit(1)),
+            happened(customer(1), visit(2)),
+            happened(customer(1), void(1)),
+            happened(customer(1), void(9)),
+        ]);
+        let mut fold = Fold::<Timeline>::new();
+        fold.fold(&history);
+        let seen: Vec<_> =
+            entries(&fold, customer(1)).iter().map(|e| (e.ordinal, e.status)).collect();
+        let expected =
+            [(1, EntryStatus::Voided), (2, EntryStatus::AsRecorded), (4, EntryStatus::AsRecorded)];
+        assert_eq!(seen, expected, "a void of nothing known is kept as an entry of its own");
+    }
+
+    #[test]
+    fn streams_of_others_are_not_on_a_timeline() {
+        let touchpoint = TouchpointId(Uuid::from_u128(1));
+        let retired = cx_model::event::TouchpointRetired { reason: "gone".into() };
+        given::<Timeline>([happened(touchpoint, retired)]).then_rows([]);
+    }
+
+    crate::laws!(Timeline);
 }

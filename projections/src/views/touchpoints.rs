@@ -7,10 +7,8 @@ use cx_model::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::prelude::*;
-
-/// The view.
-pub struct TouchpointsView;
+use crate::projection::Projection;
+use crate::rows::Rows;
 
 /// One touchpoint.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -35,10 +33,10 @@ pub struct Touchpoint {
     pub retired: bool,
 }
 
-impl Projection for TouchpointsView {
+impl Projection for Touchpoint {
     const NAME: &'static str = "touchpoints";
     type Key = TouchpointId;
-    type View = Touchpoint;
+    type View = Self;
     type Private = ();
 
     fn apply(event: &Recorded, rows: &mut Rows<'_, Self>) {
@@ -66,4 +64,11 @@ impl Projection for TouchpointsView {
             _ => {}
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    crate::laws!(Touchpoint);
 }
