@@ -230,6 +230,63 @@ impl Timeline {
     }
 }
 
+/// Which entries of a timeline are asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Asked {
+    /// Only those behind this place, in the direction of reading.
+    pub after: Option<Place>,
+    /// From the newest back.
+    pub newest_first: bool,
+    /// At most so many.
+    pub limit: usize,
+}
+
+impl Timeline {
+    /// Reads a customer's entries, page by page: at most `asked.limit` that `wanted` lets through,
+    /// and whether there are more. `get` reads a row.
+    pub fn read<E>(
+        customer: CustomerId,
+        asked: &Asked,
+        wanted: impl Fn(&Entry) -> bool,
+        mut get: impl FnMut(&(CustomerId, u32)) -> Result<Option<Self>, E>,
+    ) -> Result<(Vec<Entry>, bool), E> {
+        let directory = get(&(customer, 0))?.unwrap_or_default();
+        let pages = directory.pages();
+        let from = asked.after.map(|place| page_for(pages, place));
+        let mut order: Vec<&(Place, u32)> = match (from, asked.newest_first) {
+            (None, _) => pages.iter().collect(),
+            (Some(from), false) => pages.iter().skip(from).collect(),
+            (Some(from), true) => pages.iter().take(from + 1).collect(),
+        };
+        if asked.newest_first {
+            order.reverse();
+        }
+        let behind = |entry: &Entry| match asked.after {
+            None => true,
+            Some(after) if asked.newest_first => entry.place() < after,
+            Some(after) => entry.place() > after,
+        };
+        let mut found = Vec::with_capacity(asked.limit.min(128));
+        for (_, number) in order {
+            let Self::Page(mut entries) = get(&(customer, *number))?.unwrap_or_default() else {
+                continue;
+            };
+            if asked.newest_first {
+                entries.reverse();
+            }
+            for entry in entries {
+                if behind(&entry) && wanted(&entry) {
+                    if found.len() == asked.limit {
+                        return Ok((found, true));
+                    }
+                    found.push(entry);
+                }
+            }
+        }
+        Ok((found, false))
+    }
+}
+
 /// The place in the directory of the page an entry belongs to.
 fn page_for(pages: &[(Place, u32)], place: Place) -> usize {
     pages.partition_point(|(first, _)| *first <= place).saturating_sub(1)
@@ -409,6 +466,30 @@ mod tests {
         let entries = entries(&fold, customer(1));
         assert_eq!(entries.len(), 200);
         assert!(entries.is_sorted_by_key(Entry::place));
+    }
+
+    #[test]
+    fn a_timeline_reads_in_pages_from_both_ends() {
+        let visits = (0..100).map(|_| happened(customer(1), interaction(Channel::Web)));
+        let mut fold = Fold::<Timeline>::new();
+        fold.fold(&recorded(visits));
+        for newest_first in [false, true] {
+            let mut asked = Asked { newest_first, limit: 7, after: None };
+            let mut read = Vec::new();
+            loop {
+                let get = |key: &(CustomerId, u32)| Ok::<_, ()>(fold.get(key));
+                let (page, more) = Timeline::read(customer(1), &asked, |_| true, get).unwrap();
+                asked.after = page.last().map(Entry::place);
+                read.extend(page.into_iter().map(|entry| entry.ordinal));
+                if !more {
+                    break;
+                }
+            }
+            if newest_first {
+                read.reverse();
+            }
+            assert_eq!(read, (1..=100).collect::<Vec<_>>());
+        }
     }
 
     #[test]
