@@ -181,6 +181,7 @@ pub struct Vault {
     slots: Slots,
     wrapping: Key,
     identifiers: Key,
+    ids: Key,
     own: Key,
 }
 
@@ -231,6 +232,7 @@ impl Vault {
             slots,
             wrapping: keys::subkey(secret, "cxledger wrapping 1"),
             identifiers: keys::subkey(secret, "cxledger identifiers 1"),
+            ids: keys::subkey(secret, "cxledger ids 1"),
             own: keys::subkey(secret, "cxledger own values 1"),
         }
     }
@@ -407,11 +409,22 @@ impl Vault {
         message.extend_from_slice(&(scheme.len() as u64).to_le_bytes());
         message.extend_from_slice(scheme.as_bytes());
         message.extend_from_slice(value.as_bytes());
-        // HKDF's extract step is HMAC-SHA256 of the message under the salt.
-        let (hash, _) = Hkdf::<Sha256>::extract(Some(self.identifiers.as_slice()), &message);
-        let hash = keys::hex(&hash);
+        let hash = keys::hex(&keyed_hash(&self.identifiers, &message));
         StreamName::new(format!("{IDENTIFIER_CATEGORY}-{}", hash.as_str()))
             .expect("a category and 64 digits name a stream")
+    }
+
+    /// An id that follows from these bytes and the ledger's secret: the same bytes give the same id
+    /// in this ledger, and nobody without the secret can tell which bytes gave it.
+    pub fn keyed_id(&self, purpose: &str, parts: &[&[u8]]) -> Uuid {
+        let mut message = Zeroizing::new(Vec::new());
+        for part in [purpose.as_bytes()].iter().chain(parts) {
+            message.extend_from_slice(&(part.len() as u64).to_le_bytes());
+            message.extend_from_slice(part);
+        }
+        let mut half = [0; 16];
+        half.copy_from_slice(&keyed_hash(&self.ids, &message)[..16]);
+        uuid::Builder::from_custom_bytes(half).into_uuid()
     }
 
     fn sealing_key(&self, stream: &StreamName) -> Result<(String, Key), VaultError> {
@@ -436,6 +449,12 @@ impl Vault {
 pub fn customers<'a>(streams: impl Iterator<Item = &'a StreamName>) -> Vec<CustomerId> {
     let customers: BTreeSet<_> = streams.filter_map(CustomerId::of_stream).collect();
     customers.into_iter().collect()
+}
+
+/// HMAC-SHA256: HKDF's extract step is that of the message under the salt.
+fn keyed_hash(key: &Key, message: &[u8]) -> [u8; 32] {
+    let (hash, _) = Hkdf::<Sha256>::extract(Some(key.as_slice()), message);
+    hash.into()
 }
 
 fn another_type(place: &Place<'_>) -> VaultError {
