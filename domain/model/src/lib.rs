@@ -4,6 +4,7 @@
 //! was folded from earlier events go into a `decide` function, new events or a refusal come out.
 
 pub mod codec;
+pub mod decide;
 pub mod envelope;
 pub mod event;
 pub mod ids;
@@ -14,6 +15,7 @@ pub mod stream;
 pub mod vocabulary;
 
 pub use codec::{DecodeError, decode, encode};
+pub use decide::State;
 pub use envelope::{Actor, Envelope, NewEvent, Precision, Recorded, Source};
 pub use event::{AnswerValue, Event, UnknownEvent};
 pub use ids::*;
