@@ -1,9 +1,16 @@
 //! The book the events are written in: an event store behind one port.
 
+pub mod clock;
+pub mod conformance;
 pub mod decode;
 pub mod error;
+mod limits;
+pub mod memory;
 pub mod port;
+pub mod seeded;
 
+pub use clock::Clock;
 pub use decode::decode;
 pub use error::{AppendError, ReadError};
+pub use memory::MemoryLedger;
 pub use port::*;

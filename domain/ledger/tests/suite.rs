@@ -1,0 +1,4 @@
+//! The ledger's proof.
+
+#[path = "suite/conforming.rs"]
+mod conforming;
