@@ -1,6 +1,7 @@
 //! The seam behind which the rows of one view are kept: sorted bytes, and a batch that is written
 //! whole or not at all.
 
+pub(crate) mod disk;
 pub(crate) mod memory;
 
 use std::ops::Bound;
