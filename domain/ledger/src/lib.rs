@@ -9,6 +9,7 @@ pub mod error;
 mod limits;
 pub mod memory;
 pub mod port;
+pub mod seeded;
 pub mod vault;
 
 pub use book::{Act, Book, BookError, Claim, DecideError, Decided, Entry, Erasure, Wanted};
