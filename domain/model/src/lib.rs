@@ -3,6 +3,7 @@
 //! This crate is pure: no clock, no randomness, no input or output. A command and the state that
 //! was folded from earlier events go into a `decide` function, new events or a refusal come out.
 
+pub mod canonical;
 pub mod codec;
 pub mod decide;
 pub mod envelope;
