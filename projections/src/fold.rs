@@ -33,10 +33,12 @@ impl<V: Projection> Fold<V> {
         Ok(Self { folder: Folder::open(store)? })
     }
 
+    #[cfg(test)]
     pub(crate) fn check_lanes(&mut self) {
         self.folder.overlay.check_lanes();
     }
 
+    #[cfg(test)]
     pub(crate) fn wrong_lane(&self) -> bool {
         self.folder.overlay.rows.wrong_lane || self.folder.overlay.private.wrong_lane
     }
@@ -83,11 +85,17 @@ impl<V: Projection> Fold<V> {
 
     /// One row.
     pub fn get(&self, key: &V::Key) -> Option<V::View> {
+        self.row(key).map(|(row, _)| row)
+    }
+
+    /// One row with its provenance.
+    pub fn row(&self, key: &V::Key) -> Option<(V::View, Provenance)> {
         let mut bytes = vec![space::ROWS];
         key.encode(&mut bytes);
         let bytes = self.folder.store().get(&bytes).expect("memory does not fail")?;
         let stored = stored::open(&bytes).expect("memory keeps what was written");
-        Some(stored::read_row(stored.row).expect("memory keeps what was written"))
+        let row = stored::read_row(stored.row).expect("memory keeps what was written");
+        Some((row, stored.provenance))
     }
 
     /// All rows, in the order of their keys.

@@ -114,17 +114,11 @@ pub(crate) struct Given<V: Projection> {
 }
 
 /// Folds a history in every way the engine may, and asks for equal rows and equal roots.
-pub(crate) fn given<V: Projection>(history: impl IntoIterator<Item = Happening>) -> Given<V>
-where
-    V::View: std::fmt::Debug,
-{
+pub(crate) fn given<V: Projection>(history: impl IntoIterator<Item = Happening>) -> Given<V> {
     Given { fold: folded_every_way(&recorded(history)) }
 }
 
-impl<V: Projection> Given<V>
-where
-    V::View: std::fmt::Debug,
-{
+impl<V: Projection> Given<V> {
     /// This key has this row.
     #[track_caller]
     pub fn then(self, key: V::Key, row: V::View) -> Self {
@@ -158,10 +152,7 @@ where
 }
 
 /// One worker in memory, in batches of 1, 2, 3 and all, every batch twice; several workers.
-pub(crate) fn folded_every_way<V: Projection>(events: &[Recorded]) -> Fold<V>
-where
-    V::View: std::fmt::Debug,
-{
+pub(crate) fn folded_every_way<V: Projection>(events: &[Recorded]) -> Fold<V> {
     let mut whole = Fold::<V>::new();
     whole.check_lanes();
     whole.fold(events);
@@ -222,10 +213,7 @@ macro_rules! laws {
 }
 
 /// Folds the canonical history and shuffled pieces of it in every way.
-pub(crate) fn laws<V: Projection>()
-where
-    V::View: std::fmt::Debug,
-{
+pub(crate) fn laws<V: Projection>() {
     let canonical = crate::canonical::canonical_history();
     folded_every_way::<V>(&canonical);
     for seed in 1..=6u64 {

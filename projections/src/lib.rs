@@ -5,6 +5,7 @@
 //! batching, delivered twice, folded by one worker or several.
 
 mod canonical;
+pub mod engine;
 mod fold;
 mod folder;
 #[cfg(test)]
@@ -14,10 +15,15 @@ mod list;
 mod projection;
 mod root;
 mod rows;
+mod shape;
 mod store;
 mod stored;
 pub mod views;
 
+pub use engine::{
+    Changed, Engine, OpenError, Options, ReadError, Reader, Registered, Row, Scan, Snapshot, Stale,
+    State, Verdict, ViewStatus, registered,
+};
 pub use fold::{Fold, fold_history};
 pub use folder::{Head, Stall};
 pub use key::{Desc, Key, KeyError, StartsWith};
@@ -27,3 +33,14 @@ pub use projection::{
 pub use root::Root;
 pub use rows::{PrivateKey, PrivateRow, Rows};
 pub use store::StoreError;
+
+/// Every view of the project, ready to be run.
+pub fn all_views() -> Vec<Registered> {
+    use views::*;
+    macro_rules! register {
+        ($($(#[$doc:meta])* $name:ident($($argument:ident: $part:ty),*) -> $shape:ident<$view:ident>,)*) => {
+            vec![$(registered::<$view>()),*]
+        };
+    }
+    views!(register)
+}

@@ -1,6 +1,6 @@
 //! What a view is: a fold of events into rows.
 
-use cx_model::{CustomerId, Recorded};
+use cx_model::{CustomerId, Recorded, StreamName};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -9,12 +9,20 @@ use crate::rows::Rows;
 
 /// What a row may be: plain data. The empty row is its default.
 pub trait View:
-    Clone + Default + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static
+    Clone + Default + PartialEq + std::fmt::Debug + Serialize + DeserializeOwned + Send + Sync + 'static
 {
 }
 
 impl<T> View for T where
-    T: Clone + Default + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static
+    T: Clone
+        + Default
+        + PartialEq
+        + std::fmt::Debug
+        + Serialize
+        + DeserializeOwned
+        + Send
+        + Sync
+        + 'static
 {
 }
 
@@ -73,6 +81,13 @@ pub trait Projection: Sized + Send + Sync + 'static {
     fn lane_of(key: &Self::Key) -> Option<u64> {
         let _ = key;
         Some(0)
+    }
+
+    /// The stream whose events alone make this row, so that the row can be explained and read as
+    /// it stood. `None`: several streams do.
+    fn stream_of(key: &Self::Key) -> Option<StreamName> {
+        let _ = key;
+        None
     }
 
     /// Folds one event into the rows.

@@ -2,7 +2,7 @@
 
 mod overlay;
 
-pub(crate) use overlay::{Commit, Overlay, space};
+pub(crate) use overlay::{Commit, EVIDENCE_PER_ROW, Evidence, Overlay, space};
 
 use cx_model::Recorded;
 

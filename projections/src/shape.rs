@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use serde::ser::{self, Serialize};
+use serde::{Serialize, ser};
 use sha2::{Digest, Sha256};
 
 use crate::engine::generation::hex;
@@ -180,11 +180,7 @@ impl<'a> ser::Serializer for Look<'a> {
         self.into("tuple")
     }
 
-    fn serialize_tuple_struct(
-        self,
-        _: &'static str,
-        _: usize,
-    ) -> Result<LookInto<'a>, Never> {
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<LookInto<'a>, Never> {
         self.into("tuple")
     }
 

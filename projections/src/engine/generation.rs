@@ -164,7 +164,9 @@ impl GenerationDirectory {
         if existed {
             self.check_flushed(head.as_ref())?;
         }
-        if left == Left::Doubtful && let Some(head) = &head {
+        if left == Left::Doubtful
+            && let Some(head) = &head
+        {
             let mut check = RowCheck::default();
             while !check.step(&*store, 100_000)? {}
             check.compare(head)?;
@@ -218,20 +220,6 @@ impl GenerationDirectory {
             }
         }
         unreachable!("there are more numbers than directories")
-    }
-
-    /// The bytes of its files.
-    pub fn size_bytes(&self) -> u64 {
-        fn files(path: &Path) -> u64 {
-            let Ok(entries) = fs::read_dir(path) else { return 0 };
-            let sizes = entries.flatten().map(|entry| match entry.metadata() {
-                Ok(metadata) if metadata.is_dir() => files(&entry.path()),
-                Ok(metadata) => metadata.len(),
-                Err(_) => 0,
-            });
-            sizes.sum()
-        }
-        files(&self.path)
     }
 }
 

@@ -185,14 +185,14 @@ pub(crate) struct Commit {
 }
 
 /// The events behind a sum, some to a row: the sum before the first of them, and after each.
-#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Evidence<R> {
     pub before: R,
     pub entries: Vec<Proof<R>>,
 }
 
 /// One event and the sum after it.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Proof<R> {
     pub ordinal: u64,
     /// The position's parts as distances from the ordinal and from each other: small numbers.
@@ -237,6 +237,7 @@ impl<V: Projection> Overlay<V> {
         }
     }
 
+    #[cfg(test)]
     /// From now on notes which lane writes which row.
     pub fn check_lanes(&mut self) {
         self.rows.lanes = Some(BTreeMap::new());

@@ -1,7 +1,7 @@
 //! How often a customer met the organisation on each channel.
 
 use async_graphql::SimpleObject;
-use cx_model::{Channel, CustomerId, Event, Recorded};
+use cx_model::{Channel, CustomerId, Event, Recorded, StreamName};
 use serde::{Deserialize, Serialize};
 
 use crate::projection::{Projection, customer_lane, lane_of_customer};
@@ -26,6 +26,10 @@ impl Projection for InteractionCounts {
 
     fn lane_of((customer, _): &Self::Key) -> Option<u64> {
         Some(lane_of_customer(*customer))
+    }
+
+    fn stream_of((customer, _): &Self::Key) -> Option<StreamName> {
+        Some(customer.stream())
     }
 
     fn apply(event: &Recorded, rows: &mut Rows<'_, Self>) {
