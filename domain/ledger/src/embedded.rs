@@ -17,6 +17,7 @@ mod scan;
 mod shared;
 mod sidecar;
 mod streams;
+mod verify;
 mod writer;
 
 use std::any::Any;
@@ -45,6 +46,7 @@ use writer::Writer;
 
 pub use format::Digest;
 pub use recover::OpenReport;
+pub use verify::Verified;
 
 /// How long an append waits for its run.
 const DEADLINE: Duration = Duration::from_secs(60);
