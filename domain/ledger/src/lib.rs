@@ -10,6 +10,7 @@ pub mod memory;
 pub mod port;
 pub mod seeded;
 pub mod storage;
+pub mod torture;
 
 pub use clock::Clock;
 pub use decode::decode;
