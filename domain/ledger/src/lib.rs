@@ -1,9 +1,18 @@
 //! The book the events are written in: an event store behind one port.
 
+pub mod book;
+pub mod clock;
 pub mod decode;
 pub mod error;
+mod limits;
+pub mod memory;
 pub mod port;
+pub mod vault;
 
+pub use book::{Act, Book, BookError, Claim, DecideError, Decided, Entry, Erasure, Wanted};
+pub use clock::Clock;
 pub use decode::decode;
 pub use error::{AppendError, ReadError};
+pub use memory::MemoryLedger;
 pub use port::*;
+pub use vault::{KeySource, Opened, Place, Vault, VaultError};

@@ -16,7 +16,7 @@ use crate::vocabulary::Precision;
 use crate::with_events;
 
 /// The data of an event that cannot be read.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
     /// The JSON is not what the type says.

@@ -4,6 +4,7 @@
 //! was folded from earlier events go into a `decide` function, new events or a refusal come out.
 
 pub mod codec;
+pub mod decide;
 pub mod envelope;
 pub mod event;
 pub mod ids;
@@ -13,6 +14,7 @@ pub mod stream;
 pub mod vocabulary;
 
 pub use codec::{DecodeError, decode, encode};
+pub use decide::State;
 pub use envelope::{Actor, Envelope, NewEvent, Precision, Recorded, Source};
 pub use event::{Event, UnknownEvent};
 pub use ids::*;
