@@ -199,13 +199,15 @@ impl Asked {
         }
         let fault = |reason: &str| Fault::of(&self.column, reason);
         let score = match &self.codes {
-            Some(codes) => *codes
-                .get(text)
-                .ok_or_else(|| fault("a code that the question does not list"))?,
+            Some(codes) => {
+                *codes.get(text).ok_or_else(|| fault("a code that the question does not list"))?
+            }
             None => whole(text).ok_or_else(|| fault("a score that is no whole number"))?,
         };
         match self.scale {
-            Some(scale) if (scale.min..=scale.max).contains(&score) => Ok(AnswerValue::Score(score)),
+            Some(scale) if (scale.min..=scale.max).contains(&score) => {
+                Ok(AnswerValue::Score(score))
+            }
             _ => Err(fault("a score outside the question's scale")),
         }
     }

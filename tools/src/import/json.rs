@@ -42,7 +42,9 @@ impl Json {
         let object = match serde_json::from_str(&text) {
             Ok(Value::Object(object)) => object,
             Ok(_) => return unread("the line is JSON but no object".into()),
-            Err(error) => return unread(format!("the line is no JSON (column {})", error.column())),
+            Err(error) => {
+                return unread(format!("the line is no JSON (column {})", error.column()));
+            }
         };
         let mut pairs = Vec::new();
         flatten(&mut pairs, String::new(), Value::Object(object));

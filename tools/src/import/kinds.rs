@@ -70,8 +70,17 @@ impl Of {
             };
         }
         member!(
-            Channel, Stage, Direction, Initiator, Counterparty, Expectation, CaseKind, Severity,
-            WaitingOn, ImpressionOf, ValenceBasis
+            Channel,
+            Stage,
+            Direction,
+            Initiator,
+            Counterparty,
+            Expectation,
+            CaseKind,
+            Severity,
+            WaitingOn,
+            ImpressionOf,
+            ValenceBasis
         );
         Ok(())
     }

@@ -2,9 +2,9 @@
 
 use anyhow::{Context, bail, ensure};
 use cx_model::Precision;
+use jiff::Timestamp;
 use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
-use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::row::{Columns, Fault, Row, Slot};
@@ -69,8 +69,9 @@ impl Moments {
     pub fn compile(spec: &TimeSpec, columns: &mut Columns) -> anyhow::Result<Self> {
         let zone = match &spec.zone {
             None => TimeZone::UTC,
-            Some(name) => TimeZone::get(name)
-                .with_context(|| format!("`{name}` is no time zone: write one such as Europe/Rome"))?,
+            Some(name) => TimeZone::get(name).with_context(|| {
+                format!("`{name}` is no time zone: write one such as Europe/Rome")
+            })?,
         };
         let names = match (&spec.column, &spec.columns, &spec.constant) {
             (Some(column), None, None) => vec![column.clone()],
@@ -143,7 +144,7 @@ impl Format {
                          what the column leaves out"
                     )
                 })?;
-                strtime::format(&full, Timestamp::UNIX_EPOCH.to_zoned(TimeZone::UTC))
+                strtime::format(&full, &Timestamp::UNIX_EPOCH.to_zoned(TimeZone::UTC))
                     .with_context(|| format!("`{text}` is no time format"))?;
                 (Pattern::Strptime(full), known)
             }
@@ -182,7 +183,9 @@ fn precision_of(pattern: &str) -> Option<Precision> {
     let letters: Vec<char> = pattern
         .split('%')
         .skip(1)
-        .filter_map(|part| part.trim_start_matches(['-', '_', '0', '^', '#', ':', '.']).chars().next())
+        .filter_map(|part| {
+            part.trim_start_matches(['-', '_', '0', '^', '#', ':', '.']).chars().next()
+        })
         .collect();
     let has = |wanted: &str| letters.iter().any(|letter| wanted.contains(*letter));
     if !has("YyCGgFDscT") && !has("s") {
@@ -226,21 +229,50 @@ mod tests {
     #[test]
     fn times_are_read_in_their_zone_as_exactly_as_they_are_written() {
         for (toml, text, time, precision) in [
-            ("column='t'\nformats=['%d']\nmonth='2017-05'\nzone='America/Los_Angeles'", "7",
-             "2017-05-07T07:00:00Z", Precision::Day),
+            (
+                "column='t'\nformats=['%d']\nmonth='2017-05'\nzone='America/Los_Angeles'",
+                "7",
+                "2017-05-07T07:00:00Z",
+                Precision::Day,
+            ),
             ("column='t'\nformats=['%Y%m%d']", "19970101", "1997-01-01T00:00:00Z", Precision::Day),
-            ("column='t'\nformats=['rfc3339']", "2012-10-09T14:50:17+02:00", "2012-10-09T12:50:17Z",
-             Precision::Exact),
-            ("column='t'\nformats=['%m/%d/%Y %I:%M:%S %p']\nprecision='day'",
-             "05/11/2016 12:00:00 AM", "2016-05-11T00:00:00Z", Precision::Day),
-            ("columns=['t','u']\nformats=['%d.%m.%Y %H:%M']\nzone='Europe/Rome'", "01.07.2020|10:30",
-             "2020-07-01T08:30:00Z", Precision::Exact),
-            ("column='t'\nformats=['%Y-%m-%d','%Y-%m','%Y']", "2020-07", "2020-07-01T00:00:00Z",
-             Precision::Month),
+            (
+                "column='t'\nformats=['rfc3339']",
+                "2012-10-09T14:50:17+02:00",
+                "2012-10-09T12:50:17Z",
+                Precision::Exact,
+            ),
+            (
+                "column='t'\nformats=['%m/%d/%Y %I:%M:%S %p']\nprecision='day'",
+                "05/11/2016 12:00:00 AM",
+                "2016-05-11T00:00:00Z",
+                Precision::Day,
+            ),
+            (
+                "columns=['t','u']\nformats=['%d.%m.%Y %H:%M']\nzone='Europe/Rome'",
+                "01.07.2020|10:30",
+                "2020-07-01T08:30:00Z",
+                Precision::Exact,
+            ),
+            (
+                "column='t'\nformats=['%Y-%m-%d','%Y-%m','%Y']",
+                "2020-07",
+                "2020-07-01T00:00:00Z",
+                Precision::Month,
+            ),
             ("column='t'\nformats=['%Y']", "2020", "2020-01-01T00:00:00Z", Precision::Year),
-            ("column='t'\nformats=['unix_seconds']", "86400", "1970-01-02T00:00:00Z", Precision::Exact),
-            ("column='t'\nformats=['%d']\nmonth='2017-05'\notherwise='2017-05'", "",
-             "2017-05-01T00:00:00Z", Precision::Month),
+            (
+                "column='t'\nformats=['unix_seconds']",
+                "86400",
+                "1970-01-02T00:00:00Z",
+                Precision::Exact,
+            ),
+            (
+                "column='t'\nformats=['%d']\nmonth='2017-05'\notherwise='2017-05'",
+                "",
+                "2017-05-01T00:00:00Z",
+                Precision::Month,
+            ),
             ("constant='2017'", "", "2017-01-01T00:00:00Z", Precision::Year),
         ] {
             assert_eq!(read(toml, text), Ok((time.parse().unwrap(), precision)), "{toml}");

@@ -69,7 +69,9 @@ mod tests {
     #[test]
     fn decimal_amounts_become_minor_units_exactly() {
         let numbers = Numbers::default();
-        for (text, minor) in [("11.77", 1177), ("0.00", 0), ("5", 500), ("-.5", -50), ("7.100", 710)] {
+        for (text, minor) in
+            [("11.77", 1177), ("0.00", 0), ("5", 500), ("-.5", -50), ("7.100", 710)]
+        {
             assert_eq!(numbers.scaled(text, 2, false), Ok(minor), "{text}");
         }
         for text in ["", ".", "1.2.3", "1e3", "NaN", "11.775", "99999999999999999999", "--1"] {

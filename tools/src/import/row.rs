@@ -128,6 +128,11 @@ impl Row {
         self.ends.len()
     }
 
+    /// How much memory its values take, in bytes.
+    pub fn size_bytes(&self) -> usize {
+        self.text.len() + self.ends.len() * 8
+    }
+
     fn value(&self, place: usize) -> Option<&str> {
         let end = *self.ends.get(place)?;
         let start = if place == 0 { 0 } else { self.ends[place - 1] };
@@ -181,7 +186,8 @@ mod tests {
     #[test]
     fn a_row_gives_the_mapped_values_trimmed_and_blanks_as_nothing() {
         let mut columns = Columns::default();
-        let (a, b, c) = (columns.slot("a", true), columns.slot("b", false), columns.slot("c", true));
+        let (a, b, c) =
+            (columns.slot("a", true), columns.slot("b", false), columns.slot("c", true));
         let row = Row::of_pairs(
             4,
             &[("b".into(), " x ".into()), ("unknown".into(), "y".into()), ("a".into(), " ".into())],

@@ -63,11 +63,7 @@ fn cannot_read(path: &Path) -> String {
 
 /// Opens a file. `named` is the mapping's encoding; a byte-order mark wins over it. `done` counts
 /// the bytes taken from the disk.
-pub fn open(
-    path: &Path,
-    named: &'static Encoding,
-    done: Arc<AtomicU64>,
-) -> anyhow::Result<Source> {
+pub fn open(path: &Path, named: &'static Encoding, done: Arc<AtomicU64>) -> anyhow::Result<Source> {
     let file = File::open(path).with_context(|| cannot_read(path))?;
     let mut packed = BufReader::with_capacity(BUFFER, Counted { inner: file, done });
     let start = packed.fill_buf().with_context(|| cannot_read(path))?;

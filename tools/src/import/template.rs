@@ -22,7 +22,10 @@ pub struct ActivitiesSpec {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "an activity becomes \"CaseClosed\", { type = …, … }, or a list of these")]
+#[serde(
+    untagged,
+    expecting = "an activity becomes \"CaseClosed\", { type = …, … }, or a list of these"
+)]
 enum ActivitySpec {
     Type(String),
     Event(toml::Table),
@@ -133,9 +136,9 @@ impl Activities {
     fn of(&self, row: &Row) -> Result<&[Template], Fault> {
         let activity = self.column.needed(row)?;
         let found = self.events.get(activity).or(self.otherwise.as_ref());
-        found.map(Vec::as_slice).ok_or_else(|| {
-            self.column.fault("an activity that the mapping does not list")
-        })
+        found
+            .map(Vec::as_slice)
+            .ok_or_else(|| self.column.fault("an activity that the mapping does not list"))
     }
 }
 
@@ -150,8 +153,9 @@ impl Template {
             Some(toml::Value::String(name)) => name,
             _ => bail!("say the `type` of the event: one of {}", Kind::names()),
         };
-        let kind = Kind::named(&name)
-            .with_context(|| format!("`{name}` is no type of event: write one of {}", Kind::names()))?;
+        let kind = Kind::named(&name).with_context(|| {
+            format!("`{name}` is no type of event: write one of {}", Kind::names())
+        })?;
         let compiled = Self::fields(kind, table, catalogue, columns);
         compiled.with_context(|| format!("in the event {name}"))
     }
@@ -164,10 +168,10 @@ impl Template {
     ) -> anyhow::Result<Self> {
         let time: Option<TimeSpec> = take(&mut table, "time")?;
         let time = time.map(|spec| Moments::compile(&spec, columns)).transpose()?;
-        let conditions: BTreeMap<String, ConditionSpec> = take(&mut table, "when")?.unwrap_or_default();
-        let compile = |(column, spec): (&String, &ConditionSpec)| {
-            Condition::compile(column, spec, columns)
-        };
+        let conditions: BTreeMap<String, ConditionSpec> =
+            take(&mut table, "when")?.unwrap_or_default();
+        let compile =
+            |(column, spec): (&String, &ConditionSpec)| Condition::compile(column, spec, columns);
         let when = conditions.iter().map(compile).collect();
         let attributes: BTreeMap<String, ValueSpec> = if kind == Kind::ResponseSubmitted {
             take(&mut table, "attributes")?.unwrap_or_default()

@@ -59,9 +59,10 @@ impl<'de> Deserialize<'de> for ValueSpec {
             toml::Value::String(text) => Ok(Self::Constant(text)),
             toml::Value::Integer(number) => Ok(Self::Constant(number.to_string())),
             toml::Value::Boolean(flag) => Ok(Self::Constant(flag.to_string())),
-            table @ toml::Value::Table(_) => {
-                table.try_into().map(Self::Column).map_err(|error| D::Error::custom(one_line(&error)))
-            }
+            table @ toml::Value::Table(_) => table
+                .try_into()
+                .map(Self::Column)
+                .map_err(|error| D::Error::custom(one_line(&error))),
             other => Err(D::Error::custom(format!(
                 "a value is a text, a whole number, true, false or {{ column = \"NAME\" }}, not {}",
                 other.type_str()
@@ -119,7 +120,8 @@ impl Value {
             Self::Constant(text) => vec![text],
             Self::Column(column) => {
                 let codes = column.codes.iter().flat_map(HashMap::values);
-                codes.chain(&column.otherwise).chain(&column.default).map(String::as_str).collect()
+                let all = codes.chain(&column.otherwise).chain(&column.default);
+                all.map(String::as_str).filter(|text| !text.is_empty()).collect()
             }
         }
     }
@@ -161,7 +163,7 @@ impl ColumnValue {
             return Ok(Some(text));
         };
         match codes.get(text).or(self.otherwise.as_ref()) {
-            Some(meaning) => Ok(Some(meaning)),
+            Some(meaning) => Ok(Some(meaning.as_str()).filter(|meaning| !meaning.is_empty())),
             None if self.keep_unlisted => Ok(Some(text)),
             None => Err(Fault::of(&self.name, "a code that the mapping does not list")),
         }
@@ -190,7 +192,10 @@ impl OneOrMany {
 
 /// A condition on one column.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(untagged, expecting = "a condition is a text, a list of texts, { not = … } or { present = true }")]
+#[serde(
+    untagged,
+    expecting = "a condition is a text, a list of texts, { not = … } or { present = true }"
+)]
 pub enum ConditionSpec {
     /// One of these texts.
     In(OneOrMany),
