@@ -3,6 +3,7 @@
 //! This crate is pure: no clock, no randomness, no input or output. A command and the state that
 //! was folded from earlier events go into a `decide` function, new events or a refusal come out.
 
+pub mod canonical;
 pub mod codec;
 pub mod decide;
 pub mod envelope;
@@ -14,7 +15,7 @@ pub mod stream;
 pub mod vocabulary;
 
 pub use codec::{DecodeError, decode, encode};
-pub use decide::State;
+pub use decide::{Command, Refusal, State};
 pub use envelope::{Actor, Envelope, NewEvent, Precision, Recorded, Source};
 pub use event::{Event, UnknownEvent};
 pub use ids::*;
