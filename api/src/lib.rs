@@ -14,6 +14,8 @@ pub mod health;
 pub mod http;
 pub mod ingest;
 pub mod metrics;
+pub mod page;
 pub mod positions;
+pub mod ready;
 pub mod schema;
 pub mod serve;
