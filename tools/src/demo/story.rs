@@ -575,3 +575,17 @@ impl WeightedPlace for fastrand::Rng {
         }
     }
 }
+
+/// A place with something to do there, for the interactions that keep coming.
+pub fn somewhere(dice: &mut fastrand::Rng) -> (TouchpointId, Channel, &'static str, Stage) {
+    let (place, kind) = [
+        (WEB_SHOP, "page_view"),
+        (APP, "product_view"),
+        (SEARCH, "search"),
+        (STORE, "visit"),
+        (CHAT, "contact"),
+        (CALL_CENTRE, "contact"),
+        (HELP, "page_view"),
+    ][dice.usize(..7)];
+    (place.id(), place.channel, kind, place.stage)
+}
