@@ -2,6 +2,10 @@
 
 use clap::{Parser, Subcommand};
 
+mod import;
+mod open;
+mod quarantine;
+
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -15,8 +19,14 @@ struct Cli {
 
 /// One file of this folder a command.
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Import(import::Import),
+    Quarantine(quarantine::Command),
+}
 
 fn main() -> anyhow::Result<()> {
-    match Cli::parse().command {}
+    match Cli::parse().command {
+        Command::Import(command) => command.run(),
+        Command::Quarantine(command) => command.run(),
+    }
 }

@@ -22,7 +22,7 @@ mod writer;
 
 use std::any::Any;
 use std::path::Path;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -167,11 +167,16 @@ impl EmbeddedLog {
     }
 
     fn enqueue(&self, appends: Vec<Append>, reply: Reply) -> Result<bool, AppendError> {
-        check_limits(&appends)?;
-        if let Health::ReadOnly(reason) = self.health_now() {
-            return Err(AppendError::Poisoned { reason });
+        self.check(&appends)?;
+        Ok(self.shared().enqueue([Request { appends, reply }]))
+    }
+
+    fn check(&self, appends: &[Append]) -> Result<(), AppendError> {
+        check_limits(appends)?;
+        match self.health_now() {
+            Health::ReadOnly(reason) => Err(AppendError::Poisoned { reason }),
+            Health::Writable => Ok(()),
         }
-        Ok(self.shared().enqueue(Request { appends, reply }))
     }
 
     /// As [`crate::Ledger::append`], on the calling thread.
@@ -186,6 +191,31 @@ impl EmbeddedLog {
             self.shared().lead();
         }
         answer.recv_timeout(DEADLINE).map_err(|_| AppendError::Timeout)?
+    }
+
+    /// Appends several sets at once, each of them all or none and with an answer of its own, in
+    /// order and, unless others are writing, in as few runs as they fit.
+    pub fn append_each_blocking(
+        &self,
+        sets: Vec<Vec<Append>>,
+    ) -> Vec<Result<Vec<Appended>, AppendError>> {
+        let mut waiting = Vec::with_capacity(sets.len());
+        let mut requests = Vec::with_capacity(sets.len());
+        for appends in sets {
+            let (sender, answer) = sync_channel(1);
+            let checked = self.check(&appends);
+            if checked.is_ok() {
+                requests.push(Request { appends, reply: Reply::Thread(sender) });
+            }
+            waiting.push(checked.map(|()| answer));
+        }
+        if !requests.is_empty() && self.shared().enqueue(requests) {
+            self.shared().lead();
+        }
+        let hear = |answer: Receiver<_>| {
+            answer.recv_timeout(DEADLINE).map_err(|_| AppendError::Timeout)?
+        };
+        waiting.into_iter().map(|answer| answer.and_then(hear)).collect()
     }
 
     /// As [`crate::Ledger::read_stream`], on the calling thread.

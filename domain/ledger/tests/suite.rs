@@ -6,5 +6,7 @@ mod conforming;
 mod crashing;
 #[path = "suite/damage.rs"]
 mod damage;
+#[path = "suite/killing.rs"]
+mod killing;
 #[path = "suite/workload.rs"]
 mod workload;
