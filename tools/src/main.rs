@@ -1,5 +1,8 @@
 //! cxledger: every customer interaction as an immutable event, and the views folded from them.
 
+mod bench;
+mod torture;
+
 use clap::{Parser, Subcommand};
 
 #[global_allocator]
@@ -15,8 +18,17 @@ struct Cli {
 
 /// One file of this folder a command.
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    /// Measures, and prints the machine with the figures.
+    #[command(subcommand)]
+    Bench(bench::Bench),
+    /// Kills a writing process again and again, and counts what is lost.
+    Torture(torture::Torture),
+}
 
 fn main() -> anyhow::Result<()> {
-    match Cli::parse().command {}
+    match Cli::parse().command {
+        Command::Bench(bench) => bench::run(&bench),
+        Command::Torture(torture) => torture::run(&torture),
+    }
 }
