@@ -15,4 +15,5 @@ pub mod http;
 pub mod ingest;
 pub mod metrics;
 pub mod positions;
+pub mod schema;
 pub mod serve;

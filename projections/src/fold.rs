@@ -56,6 +56,7 @@ impl<V: Projection> Fold<V> {
                     self.folder.fold(event);
                 });
                 self.folder.stall(event);
+                self.folder.commit().expect("the store of a fold in memory does not fail");
             }
         }
         self.folder.commit().expect("the store of a fold in memory does not fail");

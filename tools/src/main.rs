@@ -1,6 +1,9 @@
 //! cxledger: every customer interaction as an immutable event, and the views folded from them.
 
 mod bench;
+mod import;
+mod open;
+mod quarantine;
 mod torture;
 
 use clap::{Parser, Subcommand};
@@ -24,11 +27,15 @@ enum Command {
     Bench(bench::Bench),
     /// Kills a writing process again and again, and counts what is lost.
     Torture(torture::Torture),
+    Import(import::Import),
+    Quarantine(quarantine::Command),
 }
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Bench(bench) => bench::run(&bench),
         Command::Torture(torture) => torture::run(&torture),
+        Command::Import(command) => command.run(),
+        Command::Quarantine(command) => command.run(),
     }
 }

@@ -1,5 +1,4 @@
-//! The book the events are written in: an event store behind one port, and the vault that seals
-//! personal values before they reach it.
+//! The book the events are written in: an event store behind one port.
 
 pub mod book;
 pub mod clock;

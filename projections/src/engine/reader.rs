@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use cx_model::Position;
 use tokio::sync::{broadcast, watch};
 
-use super::status::Progress;
+use super::status::{Progress, State};
 use crate::folder::{Head, Stall};
 use crate::key::{Key, StartsWith};
 use crate::projection::{Projection, Provenance};
@@ -26,6 +26,9 @@ pub enum ReadError {
         /// The view.
         view: &'static str,
     },
+    /// The engine was shut down.
+    #[error("the views are shut down")]
+    Stopped,
     /// The rows could not be read. A damaged view is rebuilt by itself.
     #[error("view {view}: {source}")]
     Store {
@@ -118,7 +121,11 @@ impl<V: Projection> Reader<V> {
     pub fn snapshot(&self) -> Result<Snapshot<'_, V>, ReadError> {
         let active = self.shared.active.read().unwrap_or_else(PoisonError::into_inner);
         if active.store.is_none() {
-            return Err(ReadError::Rebuilding { view: V::NAME });
+            let progress = self.shared.progress.lock().unwrap_or_else(PoisonError::into_inner);
+            return Err(match progress.state {
+                State::Stopped => ReadError::Stopped,
+                _ => ReadError::Rebuilding { view: V::NAME },
+            });
         }
         Ok(Snapshot { active, damaged: &self.shared.damaged, view: PhantomData })
     }

@@ -135,6 +135,8 @@ impl<V: Projection> Worker<V> {
             tracing::warn!(view = V::NAME, %error, "a view was not closed cleanly");
         }
         self.progress().state = State::Stopped;
+        // The database closes with its last reader, so that another engine may open it.
+        self.shared.active.write().unwrap_or_else(PoisonError::into_inner).store = None;
     }
 
     fn take_from_feed(&mut self, receiver: &Receiver<Chunk>) -> Result<End, StoreError> {
@@ -299,6 +301,7 @@ impl<V: Projection> Worker<V> {
                 };
                 let _ = self.shared.changes.send(Arc::new(changed));
             }
+            self.progress().head = staged.head;
             store.settle()?;
             if let Some(check) = &mut self.check {
                 for (key, before, now) in staged.deltas {
@@ -401,6 +404,7 @@ impl<V: Projection> Worker<V> {
             let mut progress = self.progress();
             progress.state = State::Repairing;
             progress.repairs += 1;
+            progress.head = Head::default();
             progress.reason = Some(reason.to_owned());
         }
         tracing::error!(

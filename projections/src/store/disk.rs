@@ -36,14 +36,7 @@ impl DiskStore {
     pub fn open(directory: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
         fs::create_dir_all(directory).map_err(failed)?;
         let path = directory.join("rows");
-        let database = guarded(|| {
-            let config = sled::Config::new()
-                .path(path)
-                .cache_capacity(cache_bytes)
-                .flush_every_ms(None)
-                .mode(sled::Mode::LowSpace);
-            config.open().map_err(from_sled)
-        })?;
+        let database = open_database(&path, cache_bytes)?;
         let store = Self {
             database: Some(database),
             redo: directory.join("redo"),
@@ -71,6 +64,35 @@ impl Drop for DiskStore {
     fn drop(&mut self) {
         let database = self.database.take();
         let _ = catch_unwind(AssertUnwindSafe(|| drop(database)));
+    }
+}
+
+/// A database that was closed a moment ago still holds its lock: its threads end after it.
+const LOCK_PATIENCE: u32 = 500;
+
+fn open_database(path: &Path, cache_bytes: u64) -> Result<sled::Db, StoreError> {
+    let config = sled::Config::new()
+        .path(path)
+        .cache_capacity(cache_bytes)
+        .flush_every_ms(None)
+        .mode(sled::Mode::LowSpace);
+    let mut tries = 0;
+    loop {
+        let opened = guarded(|| match config.open() {
+            Err(sled::Error::Io(error)) if error.to_string().contains("acquire lock") => Ok(None),
+            other => other.map(Some).map_err(from_sled),
+        });
+        match opened? {
+            Some(database) => return Ok(database),
+            None if tries == LOCK_PATIENCE => {
+                let reason = "another process holds the views' directory".into();
+                return Err(StoreError::Failed { reason });
+            }
+            None => {
+                tries += 1;
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+        }
     }
 }
 

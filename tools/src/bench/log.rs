@@ -9,9 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use clap::Args;
 use cx_ledger::seeded::Seeded;
-use cx_ledger::{
-    Append, Direction, EmbeddedLog, Expected, Follow as _, Ledger, Options, RawNewEvent, decode,
-};
+use cx_ledger::{Append, Direction, EmbeddedLog, Expected, Ledger, Options, RawNewEvent, decode};
 use cx_model::{
     Actor, Channel, CustomerId, Envelope, Event, InteractionId, Position, Source, TouchpointId,
 };
@@ -128,7 +126,7 @@ impl Source400 {
             kind: "page_view".into(),
             touchpoint: Some(TouchpointId(self.random.id())),
             channel: Channel::Web,
-            direction: cx_model::Direction::Inbound,
+            direction: cx_model::Direction::In,
             initiator: cx_model::Initiator::Customer,
             counterparty: None,
             stage: None,
@@ -165,8 +163,9 @@ fn durable_appends(
     runtime: &tokio::runtime::Runtime,
 ) -> anyhow::Result<()> {
     const RAW_BYTES: u64 = 32 << 20;
-    let raw = File::options().read(true).write(true).create(true).truncate(true);
-    let raw = raw.open(directory.join("raw"))?;
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(true);
+    let raw = options.open(directory.join("raw"))?;
     for at in (0..RAW_BYTES).step_by(1 << 20) {
         raw.write_all_at(&vec![0; 1 << 20], at)?;
     }

@@ -106,16 +106,26 @@ async fn flipped_bits_and_zeroed_pages_are_noticed_or_harmless() {
     assert!(rebuilt > 0, "some of the damage must have been seen");
 }
 
+fn remove_a_row(generation: &Path) {
+    use crate::store::{Store, Stretch};
+    let store = crate::store::disk::DiskStore::open(generation, 1 << 20).unwrap();
+    let mut first = None;
+    store
+        .scan(&Stretch::under(&[1]), &mut |key, _| {
+            first = Some(key.to_vec());
+            Ok(false)
+        })
+        .unwrap();
+    store.stage(vec![(first.unwrap(), None)]).unwrap();
+    store.apply().unwrap();
+    store.flush().unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rows_that_vanished_without_a_trace_are_missed_by_the_root() {
     let (ledger, directory) = prepared().await;
     let path = generation(directory.path(), "traffic");
-    {
-        let database = sled::open(path.join("rows")).unwrap();
-        let row = database.range([1u8]..[2u8]).next().unwrap().unwrap().0;
-        database.remove(row).unwrap();
-        database.flush().unwrap();
-    }
+    remove_a_row(&path);
     let engine = start(&ledger, directory.path(), views()).await;
     until(&engine, "the missing row is noticed", async |engine| {
         let status = engine.status().await.unwrap();
@@ -124,12 +134,7 @@ async fn rows_that_vanished_without_a_trace_are_missed_by_the_root() {
     .await;
     engine.shutdown().await;
     // After a loss of power the rows are read before the first answer.
-    {
-        let database = sled::open(path.join("rows")).unwrap();
-        let row = database.range([1u8]..[2u8]).next().unwrap().unwrap().0;
-        database.remove(row).unwrap();
-        database.flush().unwrap();
-    }
+    remove_a_row(&path);
     fs::write(path.join("mark"), "open another-boot").unwrap();
     assert_eq!(opened_and_right(&ledger, directory.path()).await, 1);
     let aside = fs::read_dir(directory.path().join("traffic")).unwrap().flatten();

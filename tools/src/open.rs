@@ -1,0 +1,42 @@
+//! A data directory, opened.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use cx_ledger::book::Book;
+use cx_ledger::vault::Vault;
+use cx_ledger::{KeySource, VaultError};
+use tokio::runtime::Runtime;
+
+/// A data directory, opened by this process.
+pub struct Opened {
+    /// The ledger.
+    pub book: Book,
+    /// What the ledger's calls run on.
+    pub runtime: Runtime,
+}
+
+impl Opened {
+    /// Opens a data directory to write, or makes one. Only one process can.
+    pub fn to_write(data: &Path) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(data)
+            .with_context(|| format!("the data directory {} cannot be made", data.display()))?;
+        let runtime = Runtime::new()?;
+        let vault = Vault::open(data, &KeySource::from_env()).map_err(|error| match error {
+            VaultError::Locked { .. } => anyhow::anyhow!(in_use(data)),
+            error => error.into(),
+        })?;
+        let ledger = Arc::new(cx_ledger::MemoryLedger::new());
+        Ok(Self { book: Book::new(ledger, Arc::new(vault)), runtime })
+    }
+}
+
+/// What to do where a server has the data directory.
+fn in_use(data: &Path) -> String {
+    format!(
+        "{} is in use by another process, probably `cxledger serve`: stop it, run this command, and \
+         start it again",
+        data.display()
+    )
+}
