@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod demo;
 mod erase;
 mod explain;
@@ -13,6 +14,7 @@ mod replay;
 mod schema;
 mod serve;
 mod status;
+mod torture;
 mod verify;
 
 #[global_allocator]
@@ -39,6 +41,11 @@ enum Command {
     Verify(verify::Verify),
     Erase(erase::Erase),
     Schema(schema::Schema),
+    /// Measure, and print the machine with the figures.
+    #[command(subcommand)]
+    Bench(bench::Bench),
+    /// Kill a writing process again and again, and count what is lost.
+    Torture(torture::Torture),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -55,6 +62,8 @@ fn main() -> anyhow::Result<()> {
         Command::Status(command) => command.run(),
         Command::Verify(command) => command.run(),
         Command::Erase(command) => command.run(),
+        Command::Bench(command) => command.run(),
+        Command::Torture(command) => command.run(),
         Command::Schema(command) => {
             command.run();
             Ok(())
