@@ -6,8 +6,11 @@ use std::sync::Arc;
 use anyhow::Context;
 use cx_ledger::book::Book;
 use cx_ledger::vault::Vault;
-use cx_ledger::{KeySource, VaultError};
+use cx_ledger::{EmbeddedLog, KeySource, OpenError, Options, VaultError};
 use tokio::runtime::Runtime;
+
+/// The folder of the log in a data directory.
+const LOG: &str = "log";
 
 /// A data directory, opened by this process.
 pub struct Opened {
@@ -27,8 +30,12 @@ impl Opened {
             VaultError::Locked { .. } => anyhow::anyhow!(in_use(data)),
             error => error.into(),
         })?;
-        let ledger = Arc::new(cx_ledger::MemoryLedger::new());
-        Ok(Self { book: Book::new(ledger, Arc::new(vault)), runtime })
+        let opened = EmbeddedLog::open(&data.join(LOG), Options::default());
+        let (ledger, _) = opened.map_err(|error| match error {
+            OpenError::Locked { .. } => anyhow::anyhow!(in_use(data)),
+            error => error.into(),
+        })?;
+        Ok(Self { book: Book::new(Arc::new(ledger), Arc::new(vault)), runtime })
     }
 }
 
