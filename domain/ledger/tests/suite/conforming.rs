@@ -1,7 +1,10 @@
 //! Every engine does what the port says.
 
+use std::sync::Arc;
+
 use cx_ledger::conformance::{self, Engine};
-use cx_ledger::{Clock, MemoryLedger};
+use cx_ledger::storage::FaultyDisk;
+use cx_ledger::{Clock, EmbeddedLog, Ledger, MemoryLedger, Options};
 use jiff::{SignedDuration, Timestamp};
 
 /// A clock that jumps about, back as well as forward.
@@ -14,6 +17,10 @@ pub fn restless_clock() -> Clock {
     })
 }
 
+fn small(segment_bytes: u64) -> Options {
+    Options { segment_bytes, first_segment_bytes: 4096, clock: restless_clock() }
+}
+
 #[tokio::test]
 async fn the_memory_ledger_conforms() {
     for seed in 0..60 {
@@ -21,4 +28,30 @@ async fn the_memory_ledger_conforms() {
         conformance::operations(&ledger, Engine { atomic_many: true }, seed, 80).await;
     }
     conformance::limits(&MemoryLedger::new()).await;
+}
+
+#[tokio::test]
+async fn the_embedded_log_conforms_on_one_thread() {
+    for seed in 0..40 {
+        let storage = Arc::new(FaultyDisk::new());
+        let (log, _) = EmbeddedLog::open_storage(storage, small(8192 << (seed % 4))).unwrap();
+        conformance::operations(&log, Engine { atomic_many: true }, seed, 80).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_embedded_log_conforms_on_a_real_disk() {
+    for seed in 100..106 {
+        let directory = tempfile::tempdir().unwrap();
+        let (log, _) = EmbeddedLog::open(directory.path(), small(1 << 16)).unwrap();
+        conformance::operations(&log, Engine { atomic_many: true }, seed, 60).await;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let (log, _) = EmbeddedLog::open(directory.path(), Options::default()).unwrap();
+    conformance::limits(&log).await;
+    let head = log.head().await.unwrap();
+    drop(log);
+    let (log, report) = EmbeddedLog::open(directory.path(), Options::default()).unwrap();
+    assert_eq!(log.head().await.unwrap(), head);
+    assert!(report.was_clean, "{report:?}");
 }
