@@ -1,5 +1,7 @@
 //! cxledger: every customer interaction as an immutable event, and the views folded from them.
 
+mod bench;
+
 use clap::{Parser, Subcommand};
 
 #[global_allocator]
@@ -15,8 +17,14 @@ struct Cli {
 
 /// One file of this folder a command.
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    /// Measures.
+    #[command(subcommand)]
+    Bench(bench::Bench),
+}
 
 fn main() -> anyhow::Result<()> {
-    match Cli::parse().command {}
+    match Cli::parse().command {
+        Command::Bench(bench) => bench.run(),
+    }
 }
