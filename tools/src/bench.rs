@@ -14,6 +14,8 @@ pub enum Bench {
     Log(log::Log),
     /// The views: catching up, rebuilding, disk and memory, readers' latency while writing.
     Views(views::Arguments),
+    /// What hostile GraphQL requests cost before they are refused.
+    Hostile(hostile::Hostile),
 }
 
 /// Runs the command.
@@ -21,5 +23,6 @@ pub fn run(bench: &Bench) -> anyhow::Result<()> {
     match bench {
         Bench::Log(log) => log::run(log),
         Bench::Views(arguments) => views::run(arguments),
+        Bench::Hostile(hostile) => hostile.run(),
     }
 }

@@ -103,18 +103,27 @@ impl Demo {
         let get = |query: &str| {
             format!("curl -sG http://{address}/graphql --data-urlencode 'query={query}'")
         };
-        println!("cxledger demo: {head} events of {} customers at http://{address}\n", self.customers);
+        println!(
+            "cxledger demo: {head} events of {} customers at http://{address}\n",
+            self.customers
+        );
         println!("Five things to try:");
         println!("1. Look: a page with the figures and a customer's timeline, live");
         println!("   http://{address}/");
-        println!("2. How did the recommendation go over the year? The parcel service failed in September.");
+        println!(
+            "2. How did the recommendation go over the year? The parcel service failed in September."
+        );
         let nps = "{ satisfaction(filter: {metric: NPS}, by: [MONTH]) { group { month } value interval { low high } n } }";
         println!("   {}", get(nps));
         println!("3. What happened to one customer?");
-        let timeline = format!("{{ timeline(customer: \"{customer}\", first: 10) {{ nodes {{ occurredAt kind channel label valence }} pageInfo {{ hasNextPage endCursor }} }} }}");
+        let timeline = format!(
+            "{{ timeline(customer: \"{customer}\", first: 10) {{ nodes {{ occurredAt kind channel label valence }} pageInfo {{ hasNextPage endCursor }} }} }}"
+        );
         println!("   {}", get(&timeline));
         println!("4. Watch what comes in, as server-sent events (Ctrl-C ends it)");
-        println!("   curl -sNG http://{address}/graphql -H 'accept: text/event-stream' --data-urlencode 'query=subscription {{ projectionStatus {{ name position eventsPerSecond }} }}'");
+        println!(
+            "   curl -sNG http://{address}/graphql -H 'accept: text/event-stream' --data-urlencode 'query=subscription {{ projectionStatus {{ name position eventsPerSecond }} }}'"
+        );
         println!("5. Replay the customer as an auditor reads it, beside the running server");
         println!("   {program} replay {customer} --data {data}");
         println!("\nCtrl-C ends the server; the next run goes on from here.");
@@ -220,9 +229,10 @@ mod tests {
     fn the_year_follows_the_rules_of_the_model_and_ends_in_time() {
         let year = Story::new(3).year(200);
         let told = year.len();
-        assert!(year.iter().all(|told| {
-            told.event.envelope.occurred_at.as_second() < story::YEAR_END
-        }));
+        assert!(
+            year.iter()
+                .all(|told| { told.event.envelope.occurred_at.as_second() < story::YEAR_END })
+        );
         assert!(year.is_sorted_by_key(|told| told.event.envelope.occurred_at));
         let kept = regular(year).len();
         assert!(kept * 100 > told * 99, "{kept} of {told} follow the rules");

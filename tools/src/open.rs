@@ -112,8 +112,5 @@ fn in_use(data: &Path, places: &Places) -> String {
         "" => "another process".to_owned(),
         address => format!("the server at {address}"),
     };
-    format!(
-        "{} is in use by {who}: stop it, run this command, and start it again",
-        data.display()
-    )
+    format!("{} is in use by {who}: stop it, run this command, and start it again", data.display())
 }

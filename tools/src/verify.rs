@@ -33,7 +33,10 @@ impl Verify {
         let log = opened.log.verify()?;
         let digest: String = log.digest.iter().map(|byte| format!("{byte:02x}")).collect();
         if !self.json {
-            println!("log    {} appends up to position {}, {} bytes", log.appends, log.head, log.size_bytes);
+            println!(
+                "log    {} appends up to position {}, {} bytes",
+                log.appends, log.head, log.size_bytes
+            );
             println!("       digest {digest}");
         }
         let served = opened.places.server().exists();
@@ -81,7 +84,10 @@ impl Verify {
             println!("{}", serde_json::to_string_pretty(&answer)?);
         }
         if !wrong.is_empty() {
-            bail!("these views differ from a fresh fold: {}; stop the server, remove their folders in views/ and start it: they are made anew", wrong.join(", "));
+            bail!(
+                "these views differ from a fresh fold: {}; stop the server, remove their folders in views/ and start it: they are made anew",
+                wrong.join(", ")
+            );
         }
         Ok(())
     }

@@ -137,7 +137,8 @@ pub fn must_operate(ctx: &Context<'_>) -> Result<()> {
     if caller.role == Role::Operator {
         return Ok(());
     }
-    Err(Code::Forbidden.error("only the role operator erases customers; use a token with that role"))
+    Err(Code::Forbidden
+        .error("only the role operator erases customers; use a token with that role"))
 }
 
 /// The caller as the one who did it.
