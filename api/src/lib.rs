@@ -13,6 +13,7 @@ pub mod guard;
 pub mod health;
 pub mod http;
 pub mod ingest;
+pub mod intake;
 pub mod metrics;
 pub mod positions;
 pub mod schema;

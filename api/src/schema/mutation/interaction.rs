@@ -184,9 +184,8 @@ impl ManyMutations {
 
 async fn record(deed: &Deed<'_>, input: RecordInteractionInput) -> Result<InteractionPayload> {
     let (customer, interaction) = (input.customer, deed.id_of("interaction"));
-    let refused = |error: UserError| {
-        Ok(InteractionPayload::new(Written::from(error), customer, interaction))
-    };
+    let refused =
+        |error: UserError| Ok(InteractionPayload::new(Written::from(error), customer, interaction));
     let seconds = input.duration.map(|Duration(length)| u32::try_from(length.as_secs()));
     let Ok(duration_seconds) = seconds.transpose() else {
         let message = "a duration is not negative and shorter than 136 years";
