@@ -14,6 +14,7 @@ pub mod health;
 pub mod hostile;
 pub mod http;
 pub mod ingest;
+pub mod intake;
 pub mod metrics;
 pub mod page;
 pub mod positions;

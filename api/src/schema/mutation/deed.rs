@@ -4,6 +4,7 @@ use async_graphql::{Context, Result, Value};
 use cx_ledger::{Act, Book, DecideError, Decided};
 use cx_model::decide::{Command, Refusal, State};
 use cx_model::{Actor, Envelope, Position, StreamName};
+use cx_projections::Projection;
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -150,10 +151,10 @@ pub fn actor(ctx: &Context<'_>) -> Actor {
 /// How long a payload waits for the views.
 const WAIT: std::time::Duration = std::time::Duration::from_secs(1);
 
-/// Waits until these views (all, if none is named) show a write.
-pub async fn shown(ctx: &Context<'_>, position: Option<Position>, views: &[&str]) -> Result<()> {
+/// Waits until every view shows a write.
+pub async fn shown(ctx: &Context<'_>, position: Option<Position>) -> Result<()> {
     let Some(position) = position else { return Ok(()) };
-    let waited = system(ctx).engine.at_least(position, views, WAIT).await;
+    let waited = system(ctx).engine.at_least(position, &[], WAIT).await;
     waited.map_err(|stale| {
         let (required, current) = (stale.required.to_string(), stale.current.to_string());
         Code::Stale.error_with(
@@ -161,6 +162,14 @@ pub async fn shown(ctx: &Context<'_>, position: Option<Position>, views: &[&str]
             [("required", required.into()), ("current", current.into())],
         )
     })
+}
+
+/// Waits until one view shows a write.
+pub async fn shown_by<V: Projection>(ctx: &Context<'_>, position: Option<Position>) -> Result<()> {
+    match position {
+        Some(position) => reading::wait_for::<V>(&system(ctx).engine, position).await,
+        None => Ok(()),
+    }
 }
 
 /// A fault of the book outside a decision, or the refusal it stands for.

@@ -4,13 +4,14 @@ use async_graphql::{Context, Object, Result};
 use cx_model::{
     CaseId, CustomerId, InstrumentId, InteractionId, OrderId, Position, ResponseId, TouchpointId,
 };
+use cx_projections::views;
 use uuid::Uuid;
 
 use super::super::Query;
 use super::super::catalogue::{Instrument, Touchpoint};
 use super::super::customer::{self, Customer};
 use super::super::reading;
-use super::deed::{Written, shown};
+use super::deed::{Written, shown, shown_by};
 use super::refused::UserError;
 
 /// Declares payloads: the fields every payload has, the customer where it is about one, and the
@@ -51,7 +52,7 @@ macro_rules! payloads {
 
             /// Everything that can be asked, true at or after `position`.
             async fn query(&self, ctx: &Context<'_>) -> Result<Query> {
-                shown(ctx, self.written.position, &[]).await?;
+                shown(ctx, self.written.position).await?;
                 Ok(Query::default())
             }
 
@@ -70,7 +71,7 @@ macro_rules! customer_payloads {
                     if self.written.position.is_none() {
                         return Ok(None);
                     }
-                    shown(ctx, self.written.position, &["customer"]).await?;
+                    shown_by::<views::Customer>(ctx, self.written.position).await?;
                     customer::read(ctx, self.customer, None).await
                 }
 
@@ -121,8 +122,8 @@ payloads! {
             if self.written.position.is_none() {
                 return Ok(None);
             }
-            shown(ctx, self.written.position, &["touchpoints"]).await?;
-            reading::read::<cx_projections::views::Touchpoint, _>(ctx, |snapshot| {
+            shown_by::<views::Touchpoint>(ctx, self.written.position).await?;
+            reading::read::<views::Touchpoint, _>(ctx, |snapshot| {
                 let row = reading::row(snapshot, &self.touchpoint)?;
                 Ok(row.map(|row| Touchpoint::new(self.touchpoint, row.view)))
             })
@@ -136,8 +137,8 @@ payloads! {
             if self.written.position.is_none() {
                 return Ok(None);
             }
-            shown(ctx, self.written.position, &["instruments"]).await?;
-            reading::read::<cx_projections::views::Instrument, _>(ctx, |snapshot| {
+            shown_by::<views::Instrument>(ctx, self.written.position).await?;
+            reading::read::<views::Instrument, _>(ctx, |snapshot| {
                 let row = reading::row(snapshot, &self.instrument)?;
                 Ok(row.map(|row| Instrument::new(self.instrument, row.view)))
             })
@@ -196,7 +197,7 @@ impl InteractionsPayload {
 
     /// Everything that can be asked, true at or after `position`.
     async fn query(&self, ctx: &Context<'_>) -> Result<Query> {
-        shown(ctx, self.last(), &[]).await?;
+        shown(ctx, self.last()).await?;
         Ok(Query::default())
     }
 }
