@@ -1,9 +1,12 @@
 //! cxledger: every customer interaction as an immutable event, and the views folded from them.
 
+mod backup;
 mod bench;
 mod import;
 mod open;
 mod quarantine;
+mod repair;
+mod restore;
 mod torture;
 
 use clap::{Parser, Subcommand};
@@ -22,10 +25,12 @@ struct Cli {
 /// One file of this folder a command.
 #[derive(Debug, Subcommand)]
 enum Command {
+    Backup(backup::Backup),
     /// Measures, and prints the machine with the figures.
     #[command(subcommand)]
     Bench(bench::Bench),
-    /// Kills a writing process again and again, and counts what is lost.
+    Repair(repair::Repair),
+    Restore(restore::Restore),
     Torture(torture::Torture),
     Import(import::Import),
     Quarantine(quarantine::Command),
@@ -33,7 +38,10 @@ enum Command {
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
+        Command::Backup(args) => backup::run(&args),
         Command::Bench(bench) => bench::run(&bench),
+        Command::Repair(args) => repair::run(&args),
+        Command::Restore(args) => restore::run(&args),
         Command::Torture(torture) => torture::run(&torture),
         Command::Import(command) => command.run(),
         Command::Quarantine(command) => command.run(),
