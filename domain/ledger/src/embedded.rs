@@ -4,6 +4,7 @@
 //! with exactly a prefix of what was sent that holds everything acknowledged. `docs/log-format.md`
 //! draws the files byte by byte.
 
+mod backup;
 mod commit;
 mod format;
 mod ids;
@@ -13,6 +14,7 @@ mod port;
 mod prepare;
 mod read;
 mod recover;
+mod repair;
 mod scan;
 mod shared;
 mod sidecar;
@@ -44,8 +46,10 @@ use recover::{Mode, Recovered, recover};
 use shared::Shared;
 use writer::Writer;
 
+pub use backup::{BackupError, restore};
 pub use format::Digest;
 pub use recover::OpenReport;
+pub use repair::{Cut, repair};
 pub use verify::Verified;
 
 /// How long an append waits for its run.
@@ -122,6 +126,7 @@ impl EmbeddedLog {
             recovered.index.segments.push(writer.segment());
         }
         recovered.index.digest = writer.digest;
+        recovered.index.recorded_at = writer.recorded_at;
         for (number, bytes) in std::mem::take(&mut recovered.sidecars) {
             preparer.write_sidecar(number, bytes);
         }
@@ -152,6 +157,7 @@ impl EmbeddedLog {
         drop(lock);
         if let Some(last) = &recovered.last {
             recovered.index.digest = last.standing.digest;
+            recovered.index.recorded_at = last.standing.recorded_at;
         }
         let report = recovered.report.clone();
         let (preparer, _) = Preparer::new(Sizes { first: 4096, full: 4096 });

@@ -1,5 +1,7 @@
 //! The ledger's proof.
 
+#[path = "suite/backing_up.rs"]
+mod backing_up;
 #[path = "suite/conforming.rs"]
 mod conforming;
 #[path = "suite/crashing.rs"]
@@ -8,6 +10,8 @@ mod crashing;
 mod damage;
 #[path = "suite/erasing.rs"]
 mod erasing;
+#[path = "suite/golden.rs"]
+mod golden;
 #[path = "suite/killing.rs"]
 mod killing;
 #[path = "suite/workload.rs"]
