@@ -1,17 +1,40 @@
-//! What can be changed.
+//! Everything that can be done: one mutation a command.
+//!
+//! A refusal is data (`errors` of the payload), a fault is an error of the request. Every payload
+//! has `query`, which reads at or after the write, so one round trip sees its own write.
 
-use async_graphql::{Context, Object};
-use cx_model::Position;
+#[macro_use]
+mod declare;
+mod case;
+mod customer;
+mod deed;
+mod feedback;
+mod instrument;
+mod interaction;
+mod payload;
+mod purchase;
+mod refused;
+mod rights;
+mod touchpoint;
 
-use super::reading::system;
+use async_graphql::MergedObject;
 
-/// What can be changed.
-pub struct MutationRoot;
+pub use payload::*;
+pub use refused::UserError;
 
-#[Object(name = "Mutation")]
-impl MutationRoot {
-    /// The ledger's head.
-    async fn nothing(&self, ctx: &Context<'_>) -> async_graphql::Result<Position> {
-        system(ctx).book.ledger().head().await.map_err(crate::errors::internal)
-    }
-}
+/// Everything that can be done.
+#[derive(MergedObject, Default)]
+#[graphql(name = "Mutation")]
+pub struct MutationRoot(
+    customer::CustomerMutations,
+    rights::ConsentMutations,
+    rights::ErasureMutation,
+    interaction::SingleMutations,
+    interaction::ManyMutations,
+    purchase::PurchaseMutations,
+    feedback::FeedbackMutations,
+    case::OpeningMutations,
+    case::StepMutations,
+    touchpoint::TouchpointMutations,
+    instrument::InstrumentMutations,
+);
