@@ -138,6 +138,20 @@ pub fn encode(envelope: &Envelope, event: &Event) -> Result<Encoded, EncodeError
     Ok(Encoded { data, metadata })
 }
 
+/// The body of an event as JSON, for people to read. Fails on nothing but a personal value in the
+/// clear, which then stands as null.
+pub fn body_json(event: &Event) -> serde_json::Value {
+    macro_rules! body_value {
+        ($($name:ident)*) => {
+            match event {
+                $(Event::$name(body) => serde_json::to_value(body),)*
+                Event::Unknown(unknown) => serde_json::from_slice(&unknown.data),
+            }
+        };
+    }
+    with_events!(body_value).unwrap_or_default()
+}
+
 fn read<'de, T: Deserialize<'de> + Into<Event>>(
     event_type: &str,
     data: &'de [u8],

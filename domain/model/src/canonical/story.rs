@@ -198,7 +198,12 @@ fn ada_answers(book: &mut Teller) {
     let order = OrderId(number(0x3, 1));
     let fulfilled = OrderFulfilled { order, late_by_seconds: 86_400 };
     book.tell(&ada, time("2025-02-12T10:00:00Z"), fulfilled);
-    let returned = ReturnMade { order, amount_minor: 2995, reason: Some("late".into()) };
+    let returned = ReturnMade {
+        order,
+        amount_minor: 2995,
+        currency: "EUR".into(),
+        reason: Some("late".into()),
+    };
     book.tell(&ada, time("2025-02-13T10:00:00Z"), returned);
     for n in 1..=3 {
         let offer = number(0x4, n);
