@@ -11,6 +11,7 @@ pub mod errors;
 pub mod executor;
 pub mod guard;
 pub mod health;
+pub mod hostile;
 pub mod http;
 pub mod ingest;
 pub mod metrics;

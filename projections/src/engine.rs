@@ -249,6 +249,15 @@ impl Engine {
         Ok(verdicts)
     }
 
+    /// The bytes of keys and values of all live rows, view by view. Reads every row.
+    pub async fn logical_bytes(&self) -> Result<Vec<(&'static str, u64)>, ReadError> {
+        let views: Vec<_> = self.views.iter().map(|(view, _)| view.clone()).collect();
+        let read = tokio::task::spawn_blocking(move || {
+            views.iter().map(|view| Ok((view.name(), view.logical_bytes()?))).collect()
+        });
+        read.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+    }
+
     /// Commits what was folded, marks the views as cleanly closed, and ends their threads.
     pub async fn shutdown(&self) {
         self.stop.send_replace(true);

@@ -62,8 +62,8 @@ fn main() -> anyhow::Result<()> {
         Command::Status(command) => command.run(),
         Command::Verify(command) => command.run(),
         Command::Erase(command) => command.run(),
-        Command::Bench(command) => command.run(),
-        Command::Torture(command) => command.run(),
+        Command::Bench(command) => bench::run(&command),
+        Command::Torture(command) => torture::run(&command),
         Command::Schema(command) => {
             command.run();
             Ok(())

@@ -1,4 +1,5 @@
-//! The book the events are written in: an event store behind one port.
+//! The book the events are written in: an event store behind one port, and the vault that seals
+//! personal values before they reach it.
 
 pub mod book;
 pub mod clock;

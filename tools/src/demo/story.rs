@@ -317,7 +317,8 @@ impl Story {
         self.meet(life, arrived, DELIVERY, "parcel", &thread, Some(felt));
         let mut at = arrived + self.between(HOUR, DAY);
         if late && self.chance(0.5) {
-            at = self.case(life, promised + self.between(DAY, 2 * DAY), CaseKind::Complaint);
+            let noticed = promised + self.between(DAY, 2 * DAY);
+            at = self.case(life, noticed, CaseKind::Complaint);
         } else if self.chance(0.05) {
             at = self.case(life, at, CaseKind::Problem);
         }
@@ -334,7 +335,8 @@ impl Story {
         }
         self.ask(life, arrived + DAY, DELIVERY, felt);
         if self.chance(0.3) {
-            self.relationship_survey(life, arrived + self.between(2 * DAY, 12 * DAY));
+            let asked = arrived + self.between(2 * DAY, 12 * DAY);
+            self.relationship_survey(life, asked);
         }
         at
     }
@@ -561,7 +563,8 @@ impl Story {
             let comment = words::comment(score, self.dice.usize(..4));
             answers.push(answer("why", AnswerValue::Text(comment.to_owned().into())));
         }
-        self.respond(life, at + self.dice.i64(HOUR..2 * DAY), instrument, answers);
+        let answered = at + self.between(HOUR, 2 * DAY);
+        self.respond(life, answered, instrument, answers);
     }
 
     fn respond(&mut self, life: &Life, at: i64, instrument: InstrumentId, answers: Vec<e::Answer>) {
