@@ -43,6 +43,6 @@ pub fn sdl() -> String {
 }
 
 fn builder() -> async_graphql::SchemaBuilder<Query, MutationRoot, SubscriptionRoot> {
-    async_graphql::Schema::build(Query::default(), MutationRoot, SubscriptionRoot)
+    async_graphql::Schema::build(Query::default(), MutationRoot::default(), SubscriptionRoot)
         .disable_suggestions()
 }

@@ -228,6 +228,12 @@ impl Engine {
         }
     }
 
+    /// The lowest position among what readers of the views see.
+    pub fn lowest_head(&self) -> Position {
+        let heads = self.views.iter().map(|(view, _)| view.heads().borrow().position);
+        heads.min().unwrap_or(Position::START)
+    }
+
     /// How each view is doing.
     pub async fn status(&self) -> Result<Vec<ViewStatus>, cx_ledger::ReadError> {
         let end = ledger_end(&*self.ledger, None).await?;

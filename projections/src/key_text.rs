@@ -160,5 +160,5 @@ pub async fn reasons(
             }
         };
     }
-    views!(ask)
+    crate::views!(ask)
 }

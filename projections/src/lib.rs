@@ -10,6 +10,7 @@ mod folder;
 #[cfg(test)]
 mod given;
 pub mod key;
+mod key_text;
 mod list;
 mod projection;
 mod root;
@@ -20,12 +21,13 @@ mod stored;
 pub mod views;
 
 pub use engine::{
-    Changed, Engine, OpenError, Options, ReadError, Reader, Registered, Row, Scan, Snapshot, Stale,
-    State, Verdict, ViewStatus, registered,
+    Changed, Engine, ExplainError, OpenError, Options, ReadError, Reader, Registered, Row, Scan,
+    Snapshot, Stale, State, Verdict, ViewStatus, registered,
 };
 pub use fold::{Fold, fold_history};
 pub use folder::{Head, Stall};
 pub use key::{Desc, Key, KeyError, StartsWith};
+pub use key_text::{AskError, KeyPart, Reason, Reasons, reasons, reasons_of};
 pub use projection::{
     Figure, Private, Projection, Provenance, View, customer_lane, lane_of_customer,
 };

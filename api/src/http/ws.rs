@@ -95,10 +95,11 @@ async fn run<S: Executor>(socket: WebSocket, api: Arc<Api<S>>, meta: Meta, calle
         let (code, reason) = close.frame();
         let frame = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
         let _ = tokio::time::timeout(slow_reader, out.send(frame)).await;
-        // The other side answers the close; whatever it says before that is of no interest.
-        let answered = async { while let Some(Ok(_)) = messages.next().await {} };
-        let _ = tokio::time::timeout(Duration::from_secs(2), answered).await;
     }
+    // The last frames: the other side's answer to our close, or ours to theirs, which goes out
+    // while we read.
+    let rest = async { while let Some(Ok(_)) = messages.next().await {} };
+    let _ = tokio::time::timeout(Duration::from_secs(2), rest).await;
     drop((out, connection));
     writer.abort();
 }

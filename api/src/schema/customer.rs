@@ -186,7 +186,8 @@ fn of_row(
         occurred_at: DateTime::of_microseconds(at),
         position: Position::new(ordinal),
     };
-    let money = |(currency, amount): (String, i64)| Money { amount_minor: amount.to_string(), currency };
+    let money =
+        |(currency, amount): (String, i64)| Money { amount_minor: amount.to_string(), currency };
     Ok(Customer {
         id,
         kind: row.kind,

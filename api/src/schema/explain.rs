@@ -2,8 +2,8 @@
 
 use async_graphql::{ComplexObject, Context, Json, Result, SimpleObject};
 use cx_model::Position;
-use cx_projections::{AskError, ExplainError, Reason, Reasons, reasons, reasons_of};
 use cx_projections::views::{Cell, Satisfaction};
+use cx_projections::{AskError, ExplainError, Reason, Reasons, reasons, reasons_of};
 
 use super::event::LedgerEvent;
 use super::paging::{self, Cursor, PageInfo};

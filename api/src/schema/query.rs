@@ -1,6 +1,6 @@
 //! Everything that can be asked.
 
-use async_graphql::{Context, ID, Object, Result, SimpleObject, Union};
+use async_graphql::{Context, ID, Interface, Object, Result, SimpleObject};
 use cx_model::{CustomerId, InstrumentId, Position, TouchpointId};
 use cx_projections::Scan;
 use cx_projections::views::{Instrument as InstrumentRow, Timeline, Touchpoint as TouchpointRow};
@@ -37,7 +37,8 @@ pub struct LedgerStatus {
 }
 
 /// Something with a global id.
-#[derive(Union)]
+#[derive(Interface)]
+#[graphql(field(name = "id", ty = "ID", desc = "Its global id."))]
 pub enum Node {
     /// A customer.
     Customer(Box<Customer>),
@@ -125,7 +126,9 @@ impl QueryRoot {
         #[graphql(desc = "Which.")] filter: Option<CaseFilter>,
         #[graphql(desc = "The time at which ages and deadlines are worked out; now if left out.")]
         at: Option<DateTime>,
-        #[graphql(desc = "How much time a case has; `PT72H` if left out.")] target: Option<Duration>,
+        #[graphql(desc = "How much time a case has; `PT72H` if left out.")] target: Option<
+            Duration,
+        >,
         #[graphql(desc = "At most so many, 0 to 100; 50 if left out.")] first: Option<i32>,
         #[graphql(desc = "Only cases behind this cursor.")] after: Option<String>,
     ) -> Result<OpenCaseConnection> {
@@ -233,8 +236,7 @@ async fn node(ctx: &Context<'_>, id: &str) -> Result<Option<Node>> {
                 newest_first: false,
                 limit: 1,
             };
-            let (entries, _) =
-                Timeline::read(customer, &asked, |_| true, |key| source.get(key))?;
+            let (entries, _) = Timeline::read(customer, &asked, |_| true, |key| source.get(key))?;
             Ok(entries.into_iter().find(|entry| entry.place() == place))
         });
         let entry = entry.await?.map(|entry| TimelineEntry::new(customer, entry));

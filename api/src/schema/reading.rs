@@ -74,7 +74,10 @@ pub fn row<V: Projection>(snapshot: &Snapshot<'_, V>, key: &V::Key) -> Result<Op
     match row.as_ref().and_then(|row| row.stalled_at) {
         None => Ok(row),
         Some(position) => Err(Code::Stalled.error_with(
-            format!("view {} cannot fold the event at position {position}; its code needs mending", V::NAME),
+            format!(
+                "view {} cannot fold the event at position {position}; its code needs mending",
+                V::NAME
+            ),
             [("stalledAt", position.to_string().into())],
         )),
     }

@@ -274,7 +274,9 @@ fn figure_of(
     let touchpoint_id = cell.touchpoint.or(asked.touchpoint);
     let touchpoint = touchpoint_id.and_then(|id| touchpoints.get(&id));
     let attribute = match (&filter.attribute, &question.by_attribute) {
-        (Some(only), _) => (cell.attribute == format!("{}={}", only.name, only.value)).then_some(None),
+        (Some(only), _) => {
+            (cell.attribute == format!("{}={}", only.name, only.value)).then_some(None)
+        }
         (None, Some(name)) => {
             let value = cell.attribute.strip_prefix(name.as_str())?.strip_prefix('=')?;
             Some(Some(value.to_owned()))
@@ -334,17 +336,16 @@ fn figure(
         NpsInterval::AdjustedWald => Formula::AdjustedWald,
         NpsInterval::Wald => Formula::Wald,
     };
-    let nps = (key.metric == Metric::Nps).then(|| metrics::nps(scores, weighted, formula)).flatten();
+    let nps =
+        (key.metric == Metric::Nps).then(|| metrics::nps(scores, weighted, formula)).flatten();
     let share = match key.metric {
         Metric::Csat => metrics::csat(scores, scale, weighted),
         Metric::Ces => metrics::ces(scores, weighted),
         Metric::Nps | Metric::Other => None,
     };
     let n = scores.n(scale);
-    let frequency = |(score, count): (&i32, &metrics::ScoreCount)| ScoreFrequency {
-        score: *score,
-        n: count.n,
-    };
+    let frequency =
+        |(score, count): (&i32, &metrics::ScoreCount)| ScoreFrequency { score: *score, n: count.n };
     SatisfactionFigure {
         metric: key.metric,
         group: key.group,

@@ -46,7 +46,10 @@ impl Duration {
 }
 
 /// A length of time, ISO 8601, such as `PT36H`.
-#[Scalar(name = "Duration", specified_by_url = "https://www.iso.org/iso-8601-date-and-time-format.html")]
+#[Scalar(
+    name = "Duration",
+    specified_by_url = "https://www.iso.org/iso-8601-date-and-time-format.html"
+)]
 impl ScalarType for Duration {
     fn parse(value: Value) -> InputValueResult<Self> {
         match &value {
@@ -97,7 +100,10 @@ impl FromStr for Month {
 }
 
 /// A month in UTC, such as `2026-01`.
-#[Scalar(name = "Month", specified_by_url = "https://www.iso.org/iso-8601-date-and-time-format.html")]
+#[Scalar(
+    name = "Month",
+    specified_by_url = "https://www.iso.org/iso-8601-date-and-time-format.html"
+)]
 impl ScalarType for Month {
     fn parse(value: Value) -> InputValueResult<Self> {
         match &value {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::broadcast;
 
-use super::reading::{self, system};
+use super::reading::system;
 use super::status::ProjectionStatus;
 use super::timeline::TimelineEntry;
 use crate::errors::internal;
@@ -89,8 +89,10 @@ impl SubscriptionRoot {
                     Ok(status) => status,
                     Err(error) => return Some((Err(internal(error)), (engine, every, told))),
                 };
-                let now: Vec<_> =
-                    status.iter().map(|view| (view.position, format!("{:?}", view.state))).collect();
+                let now: Vec<_> = status
+                    .iter()
+                    .map(|view| (view.position, format!("{:?}", view.state)))
+                    .collect();
                 if told.as_ref() == Some(&now) {
                     continue;
                 }

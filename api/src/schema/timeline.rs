@@ -1,6 +1,14 @@
 //! A customer's timeline: the connection, its entries, its filter.
 
-use async_graphql::{ComplexObject, Context, Enum, InputObject, Result, SimpleObject};
+use std::borrow::Cow;
+use std::fmt;
+
+use async_graphql::parser::types::Field;
+use async_graphql::registry::Registry;
+use async_graphql::{
+    ComplexObject, Context, ContextSelectionSet, Enum, ID, InputObject, OutputType, Positioned,
+    Result, ServerResult, SimpleObject, Value,
+};
 use cx_model::{Channel, CustomerId, Direction, Position, Stage, TouchpointId};
 use cx_projections::views::Touchpoint as TouchpointRow;
 use cx_projections::views::timeline::{Asked, Entry, EntryStatus, Place, Timeline};
@@ -60,7 +68,7 @@ pub enum TimelineOrder {
 #[graphql(complex)]
 pub struct TimelineEntry {
     /// The entry's global id.
-    pub id: async_graphql::ID,
+    pub id: EntryId,
     /// The event's type, such as `InteractionRecorded`; `Unknown` for a type that this server does not know.
     pub kind: String,
     /// When it happened to the customer.
@@ -89,9 +97,35 @@ pub struct TimelineEntry {
     pub(crate) revision: u64,
 }
 
-/// The id of an entry: it names the customer and the place, so that it can be found again.
-pub fn entry_id(customer: CustomerId, place: Place) -> String {
-    format!("entry-{customer}.{}.{}", place.0, place.1)
+/// The global id of an entry: it names the customer and the place, so that it can be found again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EntryId {
+    customer: CustomerId,
+    place: Place,
+}
+
+impl fmt::Display for EntryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "entry-{}.{}.{}", self.customer.0, self.place.0, self.place.1)
+    }
+}
+
+impl OutputType for EntryId {
+    fn type_name() -> Cow<'static, str> {
+        <ID as OutputType>::type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        <ID as OutputType>::create_type_info(registry)
+    }
+
+    async fn resolve(
+        &self,
+        _: &ContextSelectionSet<'_>,
+        _: &Positioned<Field>,
+    ) -> ServerResult<Value> {
+        Ok(Value::String(self.to_string()))
+    }
 }
 
 /// The customer and place an entry's id names.
@@ -106,7 +140,7 @@ impl TimelineEntry {
     /// The entry of a row's entry.
     pub fn new(customer: CustomerId, entry: Entry) -> Self {
         Self {
-            id: async_graphql::ID(entry_id(customer, entry.place())),
+            id: EntryId { customer, place: entry.place() },
             kind: entry.event_type().unwrap_or("Unknown").to_owned(),
             occurred_at: DateTime::of_microseconds(entry.occurred_at),
             recorded_at: DateTime::of_microseconds(entry.recorded_at),
@@ -129,8 +163,10 @@ impl TimelineEntry {
     /// Where it happened; null if nothing is known, or the catalogue does not know the touchpoint yet.
     async fn touchpoint(&self, ctx: &Context<'_>) -> Result<Option<Touchpoint>> {
         let Some(id) = self.touchpoint_id else { return Ok(None) };
-        let reader = reading::reader::<TouchpointRow>(ctx).await?;
-        Ok(reader.get(&id)?.map(|row| Touchpoint::new(id, row)))
+        reading::read::<TouchpointRow, _>(ctx, |snapshot| {
+            Ok(reading::row(snapshot, &id)?.map(|row| Touchpoint::new(id, row.view)))
+        })
+        .await
     }
 
     /// The event itself, personal values opened for those who may see them.

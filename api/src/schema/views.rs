@@ -3,10 +3,9 @@
 
 use async_graphql::{Context, Object, Result};
 use cx_model::*;
+use cx_projections::views;
 use cx_projections::views::*;
-use cx_projections::{Scan, views};
 
-use super::paging;
 use super::reading;
 
 /// Walks the list and gathers the fields; at its end they become one object.
@@ -43,9 +42,9 @@ macro_rules! fields {
         fields! { @walk [$($done)*
             $(#[$doc])*
             async fn $name(&self, ctx: &Context<'_>, $first: $prefix, first: Option<i32>) -> Result<Vec<$view>> {
-                let limit = paging::limit(first)?;
+                let limit = crate::schema::paging::limit(first)?;
                 reading::read::<$view, _>(ctx, |snapshot| {
-                    let rows = reading::scan(snapshot, &Scan::under(&$first).limit(limit))?;
+                    let rows = reading::scan(snapshot, &cx_projections::Scan::under(&$first).limit(limit))?;
                     Ok(rows.into_iter().map(|row| row.view).collect())
                 }).await
             }

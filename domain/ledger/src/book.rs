@@ -11,8 +11,8 @@ mod tests;
 use std::sync::Arc;
 
 use cx_model::{
-    CustomerId, DecodeError, Envelope, Event, NewEvent, Position, Recorded, State, StreamName,
-    encode,
+    Command, CustomerId, DecodeError, Envelope, Event, NewEvent, Position, Recorded, Refusal,
+    State, StreamName, encode,
 };
 use tokio::sync::RwLock;
 use uuid::Uuid;
@@ -234,6 +234,16 @@ impl Book {
         })
         .await?;
         Ok((state, revision))
+    }
+
+    /// Gives a command to the model: see [`decide`](Self::decide).
+    pub async fn command<C: Command + Sync>(
+        &self,
+        stream: &StreamName,
+        act: &Act,
+        command: &C,
+    ) -> Result<Decided, DecideError<Refusal>> {
+        self.decide(stream, act, |state: &C::State| command.decide(state)).await
     }
 
     /// Takes a decision: reads the stream, folds it, decides, and appends the events if the stream

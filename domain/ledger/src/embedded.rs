@@ -22,7 +22,7 @@ mod writer;
 
 use std::any::Any;
 use std::path::Path;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -167,11 +167,16 @@ impl EmbeddedLog {
     }
 
     fn enqueue(&self, appends: Vec<Append>, reply: Reply) -> Result<bool, AppendError> {
-        check_limits(&appends)?;
-        if let Health::ReadOnly(reason) = self.health_now() {
-            return Err(AppendError::Poisoned { reason });
+        self.check(&appends)?;
+        Ok(self.shared().enqueue([Request { appends, reply }]))
+    }
+
+    fn check(&self, appends: &[Append]) -> Result<(), AppendError> {
+        check_limits(appends)?;
+        match self.health_now() {
+            Health::ReadOnly(reason) => Err(AppendError::Poisoned { reason }),
+            Health::Writable => Ok(()),
         }
-        Ok(self.shared().enqueue(Request { appends, reply }))
     }
 
     /// As [`crate::Ledger::append`], on the calling thread.
@@ -186,6 +191,31 @@ impl EmbeddedLog {
             self.shared().lead();
         }
         answer.recv_timeout(DEADLINE).map_err(|_| AppendError::Timeout)?
+    }
+
+    /// Appends several sets at once, each of them all or none and with an answer of its own, in
+    /// order and, unless others are writing, in as few runs as they fit.
+    pub fn append_each_blocking(
+        &self,
+        sets: Vec<Vec<Append>>,
+    ) -> Vec<Result<Vec<Appended>, AppendError>> {
+        let mut waiting = Vec::with_capacity(sets.len());
+        let mut requests = Vec::with_capacity(sets.len());
+        for appends in sets {
+            let (sender, answer) = sync_channel(1);
+            let checked = self.check(&appends);
+            if checked.is_ok() {
+                requests.push(Request { appends, reply: Reply::Thread(sender) });
+            }
+            waiting.push(checked.map(|()| answer));
+        }
+        if !requests.is_empty() && self.shared().enqueue(requests) {
+            self.shared().lead();
+        }
+        let hear = |answer: Receiver<_>| {
+            answer.recv_timeout(DEADLINE).map_err(|_| AppendError::Timeout)?
+        };
+        waiting.into_iter().map(|answer| answer.and_then(hear)).collect()
     }
 
     /// As [`crate::Ledger::read_stream`], on the calling thread.
@@ -233,6 +263,17 @@ impl EmbeddedLog {
     pub fn head_digest(&self) -> (Position, Digest) {
         let index = self.shared().index();
         (Position::new(self.shared().head()), index.digest)
+    }
+
+    /// How much room is left in the last segment and in one that is prepared.
+    pub fn spare_bytes(&self) -> u64 {
+        let shared = self.shared();
+        let index = shared.index();
+        let Some(last) = index.segments.last() else { return 0 };
+        let size = last.file.size().unwrap_or(last.end);
+        let name = segment_name(last.number + 1);
+        let next = shared.storage.open(&name, false).and_then(|file| file.size()).unwrap_or(0);
+        size.saturating_sub(last.end) + next
     }
 
     /// The id that the log was given when it was made.

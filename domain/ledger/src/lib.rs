@@ -12,6 +12,7 @@ pub mod memory;
 pub mod port;
 pub mod seeded;
 pub mod storage;
+pub mod torture;
 pub mod vault;
 
 pub use book::{Act, Book, BookError, Claim, DecideError, Decided, Entry, Erasure, Wanted};

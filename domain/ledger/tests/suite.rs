@@ -6,5 +6,9 @@ mod conforming;
 mod crashing;
 #[path = "suite/damage.rs"]
 mod damage;
+#[path = "suite/erasing.rs"]
+mod erasing;
+#[path = "suite/killing.rs"]
+mod killing;
 #[path = "suite/workload.rs"]
 mod workload;

@@ -35,15 +35,16 @@ macro_rules! ids {
             }
         }
 
+        /// The name of its stream: `category-uuid`.
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Display::fmt(&self.0, f)
+                write!(f, "{}-{}", $category, self.0)
             }
         }
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{}-{}", $category, self.0)
+                fmt::Display::fmt(self, f)
             }
         }
 
@@ -88,7 +89,7 @@ macro_rules! ids {
             }
 
             fn to_value(&self) -> async_graphql::Value {
-                async_graphql::Value::String(format!("{self:?}"))
+                async_graphql::Value::String(self.to_string())
             }
 
             fn as_raw_value(&self) -> Option<&Self> {

@@ -16,7 +16,7 @@ pub mod stream;
 pub mod vocabulary;
 
 pub use codec::{DecodeError, decode, encode};
-pub use decide::State;
+pub use decide::{Command, Refusal, State};
 pub use envelope::{Actor, Envelope, NewEvent, Precision, Recorded, Source};
 pub use event::{AnswerValue, Event, UnknownEvent};
 pub use ids::*;

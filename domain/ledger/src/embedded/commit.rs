@@ -65,10 +65,10 @@ struct Run {
 }
 
 impl Shared {
-    /// Puts an append into the queue. True if the caller is to make the run, by [`Shared::lead`].
-    pub fn enqueue(&self, request: Request) -> bool {
+    /// Puts appends into the queue. True if the caller is to make the run, by [`Shared::lead`].
+    pub fn enqueue(&self, requests: impl IntoIterator<Item = Request>) -> bool {
         let mut queue = self.queue();
-        queue.waiting.push_back(request);
+        queue.waiting.extend(requests);
         !std::mem::replace(&mut queue.led, true)
     }
 

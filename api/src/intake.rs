@@ -1,0 +1,199 @@
+//! From CloudEvents to facts in the book.
+//!
+//! A fact is recorded as it was: what can be understood is taken, once for each source and id.
+//! The data of an event is its body as the ledger writes it, personal fields in the clear; they are
+//! sealed on the way in.
+
+mod body;
+mod subject;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use cx_ledger::{AppendError, Book, BookError, Entry, Expected};
+use cx_model::decide::{Instrument, check_fact};
+use cx_model::{Actor, Envelope, Event, InstrumentId, NewEvent, Position, Source};
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::ingest::{CloudEvent, Intake, IntakeError, Outcome};
+use subject::{Subject, Subjects};
+
+/// Where events go that could not be taken, to be mended and taken again.
+pub trait Aside: Send + Sync + 'static {
+    /// Keeps an event with the reason it was not taken. Personal data: sealed before it is written.
+    fn keep(&self, event: &CloudEvent, reason: &str);
+}
+
+/// Takes CloudEvents into the book.
+pub struct BookIntake {
+    book: Book,
+    aside: Option<Arc<dyn Aside>>,
+}
+
+/// Why one event is not taken, without personal data.
+type Reason = String;
+
+/// A fact on its way to its stream.
+struct Fact {
+    subject: Subject,
+    new: NewEvent,
+}
+
+impl BookIntake {
+    /// An intake over a book.
+    pub fn new(book: Book) -> Self {
+        Self { book, aside: None }
+    }
+
+    /// Keeps what is quarantined.
+    pub fn with_aside(self, aside: Arc<dyn Aside>) -> Self {
+        Self { aside: Some(aside), ..self }
+    }
+
+    async fn take_all(&self, items: &[CloudEvent]) -> Result<Vec<Outcome>, IntakeError> {
+        let mut instruments = HashMap::new();
+        let mut facts = Vec::with_capacity(items.len());
+        for item in items {
+            facts.push(match fact(item) {
+                Ok(fact) => self.checked(fact, &mut instruments).await?,
+                Err(reason) => Err(reason),
+            });
+        }
+        let mut subjects = Subjects::find(&self.book, facts.iter().flatten().map(|f| &f.subject))
+            .await
+            .map_err(unavailable)?;
+        let mut entries = Vec::with_capacity(facts.len());
+        let mut outcomes = Vec::with_capacity(facts.len());
+        let mut firsts: HashMap<Uuid, usize> = HashMap::new();
+        for fact in facts {
+            let planned = fact.and_then(|fact| {
+                let stream = subjects.stream(&self.book, &fact.subject)?;
+                let place = *firsts.entry(fact.new.id).or_insert_with(|| {
+                    if let Some(opening) = subjects.opening(&fact.subject, &fact.new.envelope) {
+                        entries.push(opening);
+                    }
+                    let events = vec![fact.new];
+                    entries.push(Entry { stream, expected: Expected::Any, events });
+                    entries.len() - 1
+                });
+                Ok(place)
+            });
+            outcomes.push(planned);
+        }
+        let answers = self.append(entries).await?;
+        let mut told = vec![false; answers.len()];
+        let outcome = |planned: Result<usize, Reason>| match planned {
+            Err(reason) => Outcome::Quarantined { reason },
+            Ok(place) => match &answers[place] {
+                Err(reason) => Outcome::Quarantined { reason: reason.clone() },
+                Ok((position, repeated)) => {
+                    let repeated = *repeated || std::mem::replace(&mut told[place], true);
+                    let position = *position;
+                    if repeated {
+                        Outcome::Repeated { position }
+                    } else {
+                        Outcome::Taken { position }
+                    }
+                }
+            },
+        };
+        Ok(outcomes.into_iter().map(outcome).collect())
+    }
+
+    /// Refuses a fact that cannot be understood.
+    async fn checked(
+        &self,
+        fact: Fact,
+        instruments: &mut HashMap<InstrumentId, Instrument>,
+    ) -> Result<Result<Fact, Reason>, IntakeError> {
+        if let Event::ResponseSubmitted(response) = &fact.new.event {
+            let id = response.instrument;
+            if !instruments.contains_key(&id) {
+                let state = self.book.state(&id.stream()).await.map_err(unavailable)?;
+                instruments.insert(id, state.0);
+            }
+        }
+        let checked = check_fact(&fact.new.event, |id| instruments.get(&id));
+        Ok(checked.map(|()| fact).map_err(|refusal| refusal.to_string()))
+    }
+
+    /// Appends all together; one by one if one of them is at fault.
+    async fn append(
+        &self,
+        entries: Vec<Entry>,
+    ) -> Result<Vec<Result<(Position, bool), Reason>>, IntakeError> {
+        if entries.is_empty() {
+            return Ok(Vec::new());
+        }
+        let all = self.book.append_many(entries.clone()).await;
+        match all.map_err(at_fault) {
+            Ok(done) => {
+                return Ok(done.iter().map(|one| Ok((one.position, one.repeated))).collect());
+            }
+            Err(Ok(_)) => {}
+            Err(Err(fault)) => return Err(fault),
+        }
+        let mut answers = Vec::with_capacity(entries.len());
+        for Entry { stream, expected, events } in entries {
+            let one = self.book.append(stream, expected, events).await;
+            answers.push(match one.map_err(at_fault) {
+                Ok(one) => Ok((one.position, one.repeated)),
+                Err(Ok(reason)) => Err(reason),
+                Err(Err(fault)) => return Err(fault),
+            });
+        }
+        Ok(answers)
+    }
+}
+
+impl Intake for BookIntake {
+    fn take(&self, items: Vec<CloudEvent>) -> BoxFuture<'_, Result<Vec<Outcome>, IntakeError>> {
+        Box::pin(async move {
+            let outcomes = self.take_all(&items).await?;
+            if let Some(aside) = &self.aside {
+                for (item, outcome) in items.iter().zip(&outcomes) {
+                    if let Outcome::Quarantined { reason } = outcome {
+                        aside.keep(item, reason);
+                    }
+                }
+            }
+            Ok(outcomes)
+        })
+    }
+}
+
+/// The fact that a CloudEvent states.
+fn fact(item: &CloudEvent) -> Result<Fact, Reason> {
+    let name = item.event_name().ok_or("the type is not `cx.` and the name of an event")?;
+    let subject = Subject::of(name, item.subject.as_deref())?;
+    let event = body::read(name, item)?;
+    let source = Source { system: item.source.clone(), id: item.id.clone() };
+    let actor = Actor::System { name: item.source.clone() };
+    let occurred_at = item.time.unwrap_or_else(Timestamp::now);
+    let envelope = Envelope { source: Some(source), ..Envelope::new(occurred_at, actor) };
+    Ok(Fact { subject, new: NewEvent { id: item.fact_id(), envelope, event } })
+}
+
+/// What one entry is at fault for, or else why nothing could be taken.
+fn at_fault(error: BookError) -> Result<Reason, IntakeError> {
+    match error {
+        BookError::Erased { .. } => Ok(ERASED.into()),
+        BookError::Append(AppendError::IdReused { .. }) => {
+            Ok("this source and id came before with another subject".into())
+        }
+        BookError::Append(AppendError::EventTooLarge { .. }) => {
+            Ok("the event is larger than the ledger takes".into())
+        }
+        error => Err(unavailable(error)),
+    }
+}
+
+/// Why nothing of an erased customer is taken.
+const ERASED: &str = "this customer was erased; nothing more is recorded of them";
+
+fn unavailable(error: BookError) -> IntakeError {
+    tracing::error!(%error, "events could not be taken");
+    IntakeError::Unavailable
+}

@@ -1,0 +1,149 @@
+//! From the data of a CloudEvent to an event of the model.
+
+use cx_model::event::{Event, UnknownEvent};
+use cx_model::ids::derived_id;
+use serde_json::{Map, Value, json};
+
+use super::Reason;
+use crate::ingest::CloudEvent;
+
+/// Types that only the ledger itself may say: what they state is true because it did it.
+const OWN: &[&str] = &[
+    "SubjectErased",
+    "IdentifierClaimed",
+    "IdentifierReleased",
+    "ImportStarted",
+    "ImportFinished",
+];
+
+/// The personal fields of each type that has some. `*` stands for every item of a list.
+const PERSONAL: &[(&str, &str)] = &[
+    ("CustomerRegistered", "name"),
+    ("DetailsChanged", "name"),
+    ("IdentifierAttached", "value"),
+    ("PreferenceSet", "value"),
+    ("InteractionRecorded", "text"),
+    ("ResponseSubmitted", "answers.*.value.text"),
+    ("ResponseAmended", "answers.*.value.text"),
+    ("CaseOpened", "subject"),
+    ("AgentReplied", "text"),
+    ("CustomerReplied", "text"),
+    ("SolutionOffered", "description"),
+];
+
+/// The id that a type gives to what it makes: derived from the fact's identity if it is left out.
+const MADE: &[(&str, &str)] = &[
+    ("InteractionRecorded", "interaction"),
+    ("ResponseSubmitted", "response"),
+    ("CaseOpened", "case"),
+    ("PurchaseMade", "order"),
+    ("OfferMade", "offer"),
+];
+
+/// The event that the data of a CloudEvent of this type says.
+pub(super) fn read(name: &str, item: &CloudEvent) -> Result<Event, Reason> {
+    if !Event::TYPES.contains(&name) {
+        return Err("this program knows no event of this type".into());
+    }
+    if OWN.contains(&name) {
+        return Err("events of this type are written by the ledger alone".into());
+    }
+    let mut data = match &item.data {
+        Value::Null => Map::new(),
+        Value::Object(fields) => fields.clone(),
+        _ => return Err("the data must be a JSON object".into()),
+    };
+    for (_, field) in MADE.iter().filter(|(of, _)| *of == name) {
+        let id = || Value::String(derived_id(&[field, &item.source, &item.id]).to_string());
+        data.entry(*field).or_insert_with(id);
+    }
+    for (key, value) in &mut data {
+        bare_id(key, value);
+    }
+    let mut data = Value::Object(data);
+    for (_, path) in PERSONAL.iter().filter(|(of, _)| *of == name) {
+        wrap(&mut data, path)?;
+    }
+    parse(name, &data)
+}
+
+/// Ids are written as in the ledger, bare; people copy them with their category.
+fn bare_id(key: &str, value: &mut Value) {
+    let Value::String(text) = value else { return };
+    let Some((category, id)) = text.split_once('-') else { return };
+    let category_fits = category == key || (key == "survivor" && category == "customer");
+    if category_fits && uuid::Uuid::try_parse(id).is_ok() {
+        *text = id.to_owned();
+    }
+}
+
+/// Puts a clear text in the form that sealed values have, for [`parse`] to open.
+fn wrap(value: &mut Value, path: &str) -> Result<(), Reason> {
+    let (first, rest) = path.split_once('.').unwrap_or((path, ""));
+    if first == "*" {
+        let items = value.as_array_mut().into_iter().flatten();
+        return items.map(|item| wrap(item, rest)).collect();
+    }
+    let Some(field) = value.as_object_mut().and_then(|fields| fields.get_mut(first)) else {
+        return Ok(());
+    };
+    match field {
+        field if !rest.is_empty() => wrap(field, rest),
+        Value::Null => Ok(()),
+        Value::String(text) => {
+            *field = json!({
+                "v": 0, "key": "", "alg": "", "salt": "", "commitment": "", "ciphertext": text,
+            });
+            Ok(())
+        }
+        _ => Err(format!("the field {first} must be text")),
+    }
+}
+
+fn parse(name: &str, data: &Value) -> Result<Event, Reason> {
+    let text = data.to_string();
+    let mut event = parse_event(name, text.as_bytes())?;
+    let mut opened = true;
+    event.personal(&mut |_, value| {
+        let clear = value.sealed().map(|sealed| json!(sealed.ciphertext).to_string());
+        opened &= clear.is_some_and(|clear| value.open(clear.as_bytes()));
+    });
+    if opened { Ok(event) } else { Err("a personal field is not text".into()) }
+}
+
+macro_rules! parser {
+    ($($name:ident)*) => {
+        fn parse_event(name: &str, data: &[u8]) -> Result<Event, Reason> {
+            match name {
+                $(stringify!($name) => serde_json::from_slice::<cx_model::event::$name>(data)
+                    .map(Event::from)
+                    .map_err(|error| reason(&error)),)*
+                other => Ok(Event::Unknown(UnknownEvent {
+                    event_type: other.into(),
+                    data: data.to_vec(),
+                })),
+            }
+        }
+    };
+}
+cx_model::with_events!(parser);
+
+/// What is wrong with a body. Values of the body are left out, they can be personal.
+fn reason(error: &serde_json::Error) -> Reason {
+    let text = error.to_string();
+    let named = text.split('`').nth(1).filter(|name| {
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    });
+    let named = named.unwrap_or_default();
+    if text.starts_with("missing field") {
+        format!("the data lacks the field {named}")
+    } else if text.starts_with("unknown field") {
+        "the data has a field that this type does not have".into()
+    } else if text.starts_with("unknown variant") {
+        let known = text.split_once("expected ").map_or("", |(_, known)| known);
+        let known = known.split(" at line").next().unwrap_or_default();
+        format!("a value is none of its list: {known}")
+    } else {
+        "the data does not have the form of this type".into()
+    }
+}
