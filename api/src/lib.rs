@@ -15,5 +15,8 @@ pub mod hostile;
 pub mod http;
 pub mod ingest;
 pub mod metrics;
+pub mod page;
 pub mod positions;
+pub mod ready;
+pub mod schema;
 pub mod serve;

@@ -1,1 +1,47 @@
-//! Views.
+//! Every view of the ledger, and the engine that keeps them.
+//!
+//! A view is one file in `views/`: its row type, its fold ([`Projection`]), an example test; and one
+//! line in the list ([`views!`]). The same events give the same rows and the same [`Root`], in any
+//! batching, delivered twice, folded by one worker or several.
+
+pub mod engine;
+mod fold;
+mod folder;
+#[cfg(test)]
+mod given;
+pub mod key;
+mod key_text;
+mod list;
+mod projection;
+mod root;
+mod rows;
+mod shape;
+mod store;
+mod stored;
+pub mod views;
+
+pub use engine::{
+    Changed, Engine, ExplainError, OpenError, Options, ReadError, Reader, Registered, Row, Scan,
+    Snapshot, Stale, State, Verdict, ViewStatus, registered,
+};
+pub use fold::{Fold, fold_history};
+pub use folder::{Head, Stall};
+pub use key::{Desc, Key, KeyError, StartsWith};
+pub use key_text::{AskError, KeyPart, Reason, Reasons, reasons, reasons_of};
+pub use projection::{
+    Figure, Private, Projection, Provenance, View, customer_lane, lane_of_customer,
+};
+pub use root::Root;
+pub use rows::{PrivateKey, PrivateRow, Rows};
+pub use store::StoreError;
+
+/// Every view of the project, ready to be run.
+pub fn all_views() -> Vec<Registered> {
+    use views::*;
+    macro_rules! register {
+        ($($(#[$doc:meta])* $name:ident($($argument:ident: $part:ty),*) -> $shape:ident<$view:ident>,)*) => {
+            vec![$(registered::<$view>()),*]
+        };
+    }
+    views!(register)
+}

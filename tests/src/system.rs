@@ -1,1 +1,3 @@
-//! One binary.
+//! The system as its users meet it, one integration binary.
+
+mod tidy;

@@ -103,3 +103,47 @@ pub enum ReadError {
         reason: String,
     },
 }
+
+/// The log was not opened. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Bytes that were durable are not what they were. Nothing is cut silently.
+    #[error(
+        "{path} is damaged at byte {offset}: {reason}; nothing was changed: restore a backup, or see `cxledger repair --help`"
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Where in it.
+        offset: u64,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Another process writes this log.
+    #[error("{path} is in use by another process; stop it, or ask it")]
+    Locked {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// There is no log.
+    #[error("there is no ledger in {path}")]
+    Missing {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// There is something already.
+    #[error("{path} is not empty; name a new directory")]
+    NotEmpty {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The system refused.
+    #[error("{path} could not be opened: {source}")]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}

@@ -139,6 +139,10 @@ pub trait Ledger: Send + Sync + 'static {
     /// The position of the last event, `Position::START` for an empty ledger.
     fn head(&self) -> BoxFuture<'_, Result<Position, ReadError>>;
 
+    /// The last position at which the running maximum of `recorded_at` is not later than a time:
+    /// what "as of a time" means. `Position::START` if every event is later.
+    fn position_at(&self, time: Timestamp) -> BoxFuture<'_, Result<Position, ReadError>>;
+
     /// The events after a position, from history to live without gap or repeat.
     fn follow(&self, after: Position) -> Box<dyn Follow>;
 

@@ -16,7 +16,7 @@ use crate::vocabulary::Precision;
 use crate::with_events;
 
 /// The data of an event that cannot be read.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
     /// The JSON is not what the type says.
@@ -136,6 +136,20 @@ pub fn encode(envelope: &Envelope, event: &Event) -> Result<Encoded, EncodeError
     let connections = Metadata { correlation: envelope.correlation, causation: envelope.causation };
     let metadata = serde_json::to_vec(&connections).map_err(failed)?;
     Ok(Encoded { data, metadata })
+}
+
+/// The body of an event as JSON, for people to read. Fails on nothing but a personal value in the
+/// clear, which then stands as null.
+pub fn body_json(event: &Event) -> serde_json::Value {
+    macro_rules! body_value {
+        ($($name:ident)*) => {
+            match event {
+                $(Event::$name(body) => serde_json::to_value(body),)*
+                Event::Unknown(unknown) => serde_json::from_slice(&unknown.data),
+            }
+        };
+    }
+    with_events!(body_value).unwrap_or_default()
 }
 
 fn read<'de, T: Deserialize<'de> + Into<Event>>(

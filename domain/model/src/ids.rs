@@ -35,15 +35,16 @@ macro_rules! ids {
             }
         }
 
+        /// The name of its stream: `category-uuid`.
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Display::fmt(&self.0, f)
+                write!(f, "{}-{}", $category, self.0)
             }
         }
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{}-{}", $category, self.0)
+                fmt::Display::fmt(self, f)
             }
         }
 
@@ -63,20 +64,55 @@ macro_rules! ids {
             }
         }
 
+        /// In GraphQL an `ID`, written as the stream's name: `category-uuid`. Read in either form.
         #[cfg(feature = "graphql")]
-        #[async_graphql::Scalar(name = "ID")]
-        impl async_graphql::ScalarType for $name {
-            fn parse(value: async_graphql::Value) -> async_graphql::InputValueResult<Self> {
-                match &value {
+        impl async_graphql::InputType for $name {
+            type RawValueType = Self;
+
+            fn type_name() -> std::borrow::Cow<'static, str> {
+                std::borrow::Cow::Borrowed("ID")
+            }
+
+            fn create_type_info(registry: &mut async_graphql::registry::Registry) -> String {
+                <async_graphql::ID as async_graphql::InputType>::create_type_info(registry)
+            }
+
+            fn parse(
+                value: Option<async_graphql::Value>,
+            ) -> async_graphql::InputValueResult<Self> {
+                match value.unwrap_or_default() {
                     async_graphql::Value::String(text) => {
                         text.parse().map_err(async_graphql::InputValueError::custom)
                     }
-                    _ => Err(async_graphql::InputValueError::expected_type(value)),
+                    other => Err(async_graphql::InputValueError::expected_type(other)),
                 }
             }
 
             fn to_value(&self) -> async_graphql::Value {
-                async_graphql::Value::String(self.0.to_string())
+                async_graphql::Value::String(self.to_string())
+            }
+
+            fn as_raw_value(&self) -> Option<&Self> {
+                Some(self)
+            }
+        }
+
+        #[cfg(feature = "graphql")]
+        impl async_graphql::OutputType for $name {
+            fn type_name() -> std::borrow::Cow<'static, str> {
+                std::borrow::Cow::Borrowed("ID")
+            }
+
+            fn create_type_info(registry: &mut async_graphql::registry::Registry) -> String {
+                <async_graphql::ID as async_graphql::OutputType>::create_type_info(registry)
+            }
+
+            async fn resolve(
+                &self,
+                _: &async_graphql::ContextSelectionSet<'_>,
+                _: &async_graphql::Positioned<async_graphql::parser::types::Field>,
+            ) -> async_graphql::ServerResult<async_graphql::Value> {
+                Ok(async_graphql::InputType::to_value(self))
             }
         }
     )*};

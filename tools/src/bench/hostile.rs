@@ -48,7 +48,7 @@ fn executor() -> Executor {
 }
 
 impl Hostile {
-    pub(crate) fn run(self) -> anyhow::Result<()> {
+    pub(crate) fn run(&self) -> anyhow::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let cost = |document: &str, variables: &Variables| {
             let rounds = (0..self.rounds.max(1)).map(|_| {

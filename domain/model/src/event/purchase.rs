@@ -59,8 +59,10 @@ impl PersonalFields for OrderFulfilled {}
 pub struct ReturnMade {
     /// Of which order.
     pub order: OrderId,
-    /// What it is worth, in the order's minor units.
+    /// What it is worth, in the currency's minor units.
     pub amount_minor: i64,
+    /// ISO 4217: the order's currency.
+    pub currency: String,
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

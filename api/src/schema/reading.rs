@@ -1,0 +1,201 @@
+//! How resolvers read views: at or after the position the request asks for, at one head, and with
+//! the position reported.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, Error, OneofObject, Result};
+use cx_ledger::{Book, BookError};
+use cx_model::{CustomerId, Position, Recorded};
+use cx_projections::{
+    Engine, Fold, Projection, ReadError, Reader, Row, Scan, Snapshot, fold_history,
+};
+
+use super::scalars::DateTime;
+use crate::errors::{Code, internal};
+use crate::positions::{AtLeast, ReadPositions};
+
+/// What resolvers work with: the book that is written to and the views that are read.
+#[derive(Clone)]
+pub struct System {
+    /// The ledger, as the model sees it.
+    pub book: Book,
+    /// The views.
+    pub engine: Arc<Engine>,
+}
+
+/// The system of a request.
+pub fn system<'a>(ctx: &Context<'a>) -> &'a System {
+    ctx.data_unchecked::<System>()
+}
+
+/// A moment in the ledger's own history.
+#[derive(Debug, Clone, Copy, OneofObject)]
+pub enum AsOf {
+    /// The events up to this position, that one included.
+    Position(Position),
+    /// The events that the ledger had taken by this time.
+    Time(DateTime),
+}
+
+/// The rows of a view, as they are or as they stood.
+pub enum Source<'a, V: Projection> {
+    /// As they are.
+    Live(Snapshot<'a, V>),
+    /// As they stood: folded in memory from one customer's events.
+    Past {
+        /// The rows.
+        fold: &'a Fold<V>,
+        /// At which position.
+        position: Position,
+    },
+}
+
+impl<V: Projection> Source<'_, V> {
+    /// One row.
+    pub fn get(&self, key: &V::Key) -> Result<Option<V::View>> {
+        match self {
+            Self::Live(snapshot) => Ok(self::row(snapshot, key)?.map(|row| row.view)),
+            Self::Past { fold, .. } => Ok(fold.get(key)),
+        }
+    }
+
+    /// The position the rows are true at.
+    pub fn position(&self) -> Position {
+        match self {
+            Self::Live(snapshot) => snapshot.as_of(),
+            Self::Past { position, .. } => *position,
+        }
+    }
+}
+
+/// One row with what surrounds it; refused if its lane has stalled.
+pub fn row<V: Projection>(snapshot: &Snapshot<'_, V>, key: &V::Key) -> Result<Option<Row<V>>> {
+    let row = snapshot.get(key).map_err(read_failed)?;
+    match row.as_ref().and_then(|row| row.stalled_at) {
+        None => Ok(row),
+        Some(position) => Err(Code::Stalled.error_with(
+            format!(
+                "view {} cannot fold the event at position {position}; its code needs mending",
+                V::NAME
+            ),
+            [("stalledAt", position.to_string().into())],
+        )),
+    }
+}
+
+/// The rows of a scan.
+pub fn scan<V: Projection>(snapshot: &Snapshot<'_, V>, scan: &Scan<V>) -> Result<Vec<Row<V>>> {
+    snapshot.scan(scan).map_err(read_failed)
+}
+
+/// A failed read as an answer.
+pub fn read_failed(error: ReadError) -> Error {
+    match error {
+        ReadError::Rebuilding { .. } => Code::Rebuilding.error(error.to_string()),
+        error => internal(error),
+    }
+}
+
+/// A failed call on the book as an answer.
+pub fn book_failed(error: BookError) -> Error {
+    match error {
+        BookError::UnknownCustomer { .. } => Code::NotFound.error(error.to_string()),
+        BookError::Erased { .. } | BookError::KeyReused => Code::Conflict.error(error.to_string()),
+        error => internal(error),
+    }
+}
+
+/// The reader of a view, once the view has reached the position the request asks for.
+pub async fn reader<V: Projection>(ctx: &Context<'_>) -> Result<Reader<V>> {
+    let engine = &system(ctx).engine;
+    if let Some(AtLeast(Some(required))) = ctx.data_opt::<AtLeast>().copied() {
+        wait_for::<V>(engine, required).await?;
+    }
+    Ok(engine.reader::<V>())
+}
+
+/// How long a request waits for a view.
+const WAIT: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Waits until a view has reached a position, or says how far it is.
+pub async fn wait_for<V: Projection>(engine: &Engine, required: Position) -> Result<()> {
+    let mut heads = engine.reader::<V>().heads();
+    let reached = heads.wait_for(|head| head.position >= required);
+    if let Ok(Ok(_)) = tokio::time::timeout(WAIT, reached).await {
+        return Ok(());
+    }
+    let current = engine.reader::<V>().head().position;
+    Err(Code::Stale.error_with(
+        format!("view {} has reached position {current}, not yet {required}; ask again", V::NAME),
+        [("required", required.to_string().into()), ("current", current.to_string().into())],
+    ))
+}
+
+/// Reads a view at one head and reports the position.
+pub async fn read<V: Projection, T>(
+    ctx: &Context<'_>,
+    read: impl FnOnce(&Snapshot<'_, V>) -> Result<T>,
+) -> Result<T> {
+    let reader = reader::<V>(ctx).await?;
+    let positions = ctx.data_opt::<ReadPositions>();
+    blocking(|| {
+        let snapshot = reader.snapshot().map_err(read_failed)?;
+        if let Some(positions) = positions {
+            positions.report(snapshot.as_of());
+        }
+        read(&snapshot)
+    })
+}
+
+/// Runs something that may wait for a disk where that holds up nobody.
+pub fn blocking<T>(work: impl FnOnce() -> T) -> T {
+    match tokio::runtime::Handle::try_current().map(|handle| handle.runtime_flavor()) {
+        Ok(tokio::runtime::RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
+    }
+}
+
+/// Reads a view of customers' rows: as they are, or one customer's as they stood.
+pub async fn read_as_of<V: Projection, T>(
+    ctx: &Context<'_>,
+    customer: CustomerId,
+    as_of: Option<AsOf>,
+    read: impl FnOnce(&Source<'_, V>) -> Result<T>,
+) -> Result<T> {
+    let Some(as_of) = as_of else {
+        let reader = reader::<V>(ctx).await?;
+        let positions = ctx.data_opt::<ReadPositions>();
+        return blocking(|| {
+            let source = Source::Live(reader.snapshot().map_err(read_failed)?);
+            if let Some(positions) = positions {
+                positions.report(source.position());
+            }
+            read(&source)
+        });
+    };
+    let position = position_of(ctx, as_of).await?;
+    let history = history(ctx, customer).await?;
+    let fold = fold_history::<V>(&history, position);
+    if let Some(positions) = ctx.data_opt::<ReadPositions>() {
+        positions.report(position);
+    }
+    read(&Source::Past { fold: &fold, position })
+}
+
+/// The position that a moment means.
+pub async fn position_of(ctx: &Context<'_>, as_of: AsOf) -> Result<Position> {
+    let ledger = system(ctx).book.ledger();
+    let head = ledger.head().await.map_err(internal)?;
+    match as_of {
+        AsOf::Position(position) if position > head => Err(Code::BadRequest.error(format!(
+            "position {position} lies in the future: the ledger's last one is {head}"
+        ))),
+        AsOf::Position(position) => Ok(position),
+        AsOf::Time(time) => ledger.position_at(time.0).await.map_err(internal),
+    }
+}
+
+/// A customer's whole history, personal values sealed.
+pub async fn history(ctx: &Context<'_>, customer: CustomerId) -> Result<Vec<Recorded>> {
+    system(ctx).book.history(&customer.stream()).await.map_err(book_failed)
+}

@@ -1,0 +1,136 @@
+//! Which ids the ledger holds: hashes in memory, eight bytes an event, to be confirmed by reading.
+
+use uuid::Uuid;
+
+const SHARD_BITS: u32 = 10;
+const TAG_BITS: u32 = 24;
+const POSITION_BITS: u32 = 40;
+const POSITION_MASK: u64 = (1 << POSITION_BITS) - 1;
+
+/// The last position that the table can name: a log of more events needs another table.
+pub(crate) const LAST_POSITION: u64 = POSITION_MASK;
+
+/// The hash of an id. It is keyed by the ledger's id, which nobody outside knows.
+pub(crate) fn id_hash(ledger: Uuid, id: Uuid) -> u64 {
+    let (key_high, key_low) = ledger.as_u64_pair();
+    let (high, low) = id.as_u64_pair();
+    let product = u128::from(high ^ key_high) * u128::from(low ^ key_low | 1);
+    let folded = (product as u64) ^ ((product >> 64) as u64) ^ high.rotate_left(32) ^ low;
+    folded.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+/// From hashes of ids to positions: open addressing in shards, so that growth never moves
+/// everything at once. Ten bits of the hash choose the shard, 24 stand beside the position.
+#[derive(Debug)]
+pub(crate) struct IdTable {
+    shards: Vec<Shard>,
+}
+
+#[derive(Debug, Default, Clone)]
+struct Shard {
+    /// A tag above, a position below; 0 is free, since positions count from 1.
+    slots: Vec<u64>,
+    used: usize,
+}
+
+impl Default for IdTable {
+    fn default() -> Self {
+        Self { shards: vec![Shard::default(); 1 << SHARD_BITS] }
+    }
+}
+
+impl IdTable {
+    fn parts(hash: u64) -> (usize, u64) {
+        let shard = (hash >> (64 - SHARD_BITS)) as usize;
+        (shard, (hash >> (64 - SHARD_BITS - TAG_BITS)) & ((1 << TAG_BITS) - 1))
+    }
+
+    /// Adds the position of an id with this hash.
+    pub fn insert(&mut self, hash: u64, position: u64) {
+        debug_assert!(position > 0 && position <= LAST_POSITION);
+        let (shard, tag) = Self::parts(hash);
+        self.shards[shard].insert(tag << POSITION_BITS | position);
+    }
+
+    /// The positions at which an id with this hash may stand.
+    pub fn candidates(&self, hash: u64) -> impl Iterator<Item = u64> + '_ {
+        let (shard, tag) = Self::parts(hash);
+        self.shards[shard].candidates(tag)
+    }
+}
+
+impl Shard {
+    fn first_slot(&self, tag: u64) -> usize {
+        let bits = self.slots.len().trailing_zeros().min(TAG_BITS);
+        (tag >> (TAG_BITS - bits)) as usize
+    }
+
+    fn insert(&mut self, entry: u64) {
+        if (self.used + 1) * 4 > self.slots.len() * 3 {
+            let larger = vec![0; (self.slots.len() * 2).max(8)];
+            for entry in std::mem::replace(&mut self.slots, larger) {
+                if entry != 0 {
+                    self.place(entry);
+                }
+            }
+        }
+        self.place(entry);
+        self.used += 1;
+    }
+
+    fn place(&mut self, entry: u64) {
+        let mask = self.slots.len() - 1;
+        let mut slot = self.first_slot(entry >> POSITION_BITS);
+        while self.slots[slot] != 0 {
+            slot = (slot + 1) & mask;
+        }
+        self.slots[slot] = entry;
+    }
+
+    fn candidates(&self, tag: u64) -> impl Iterator<Item = u64> + '_ {
+        let mask = self.slots.len().wrapping_sub(1);
+        let mut slot = if self.slots.is_empty() { 0 } else { self.first_slot(tag) };
+        std::iter::from_fn(move || {
+            while !self.slots.is_empty() && self.slots[slot] != 0 {
+                let entry = self.slots[slot];
+                slot = (slot + 1) & mask;
+                if entry >> POSITION_BITS == tag {
+                    return Some(entry & POSITION_MASK);
+                }
+            }
+            None
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seeded::Seeded;
+
+    #[test]
+    fn every_inserted_id_is_found_and_strangers_hardly_ever() {
+        let mut random = Seeded::new(1);
+        let ledger = random.id();
+        let ids: Vec<_> = (0..200_000).map(|_| random.id()).collect();
+        let mut table = IdTable::default();
+        for (n, &id) in ids.iter().enumerate() {
+            table.insert(id_hash(ledger, id), n as u64 + 1);
+        }
+        for (n, &id) in ids.iter().enumerate() {
+            let mut found = table.candidates(id_hash(ledger, id));
+            assert!(found.any(|position| position == n as u64 + 1));
+        }
+        let strangers = (0..200_000)
+            .filter(|_| table.candidates(id_hash(ledger, random.id())).next().is_some());
+        assert!(strangers.count() < 50);
+    }
+
+    #[test]
+    fn ids_that_differ_in_one_bit_or_count_up_spread_over_the_table() {
+        let ledger = Seeded::new(2).id();
+        let hashes: std::collections::HashSet<_> =
+            (0..100_000u128).map(|n| id_hash(ledger, Uuid::from_u128(n)) >> 30).collect();
+        assert!(hashes.len() > 99_900, "{}", hashes.len());
+    }
+}

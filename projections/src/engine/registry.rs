@@ -1,0 +1,239 @@
+//! Views of all types side by side.
+
+use std::any::Any;
+use std::path::Path;
+use std::sync::{Arc, PoisonError};
+use std::thread::JoinHandle;
+
+use cx_ledger::{Direction, Ledger};
+use cx_model::Position;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use super::Options;
+use super::feed::{CHUNK_EVENTS, Feed};
+use super::generation::{Fingerprint, RowCheck, ViewDirectory, fingerprint};
+use super::reader::{Active, ReadError, Shared};
+use super::status::{LedgerEnd, Progress, State, ViewStatus};
+use super::worker::{Settings, Worker};
+use crate::fold::Fold;
+use crate::folder::{Head, read_head};
+use crate::projection::Projection;
+use crate::root::Root;
+use crate::store::{Store, StoreError};
+
+/// A view that an engine can run.
+pub struct Registered {
+    name: &'static str,
+    open: fn(&Surroundings<'_>) -> Result<Box<dyn Opened>, StoreError>,
+    fingerprint: fn() -> Fingerprint,
+}
+
+/// A view, for [`Options::views`].
+pub fn registered<V: Projection>() -> Registered {
+    Registered { name: V::NAME, open: open::<V>, fingerprint: fingerprint::<V> }
+}
+
+impl Registered {
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The name of the generation that this code makes.
+    pub fn generation(&self) -> String {
+        (self.fingerprint)().generation
+    }
+
+    pub(crate) fn open(
+        &self,
+        surroundings: &Surroundings<'_>,
+    ) -> Result<Box<dyn Opened>, StoreError> {
+        (self.open)(surroundings)
+    }
+}
+
+pub(crate) struct Surroundings<'a> {
+    pub directory: &'a Path,
+    pub options: &'a Options,
+    /// The last ordinal of the ledger.
+    pub target: u64,
+}
+
+/// A view whose rows are open and whose thread does not run yet.
+pub(crate) trait Opened: Send {
+    /// How far the generation that is folded has come.
+    fn head(&self) -> Head;
+    fn shared(&self) -> (Arc<dyn AnyShared>, Arc<dyn Any + Send + Sync>);
+    fn spawn(self: Box<Self>, feed: &Arc<Feed>, handle: &Handle) -> JoinHandle<()>;
+}
+
+/// What all views have in common.
+pub(crate) trait AnyShared: Send + Sync {
+    fn name(&self) -> &'static str;
+    fn heads(&self) -> watch::Receiver<Head>;
+    fn status(&self, end: LedgerEnd) -> ViewStatus;
+    fn logical_bytes(&self) -> Result<u64, ReadError>;
+    fn fresh_root<'a>(
+        &'a self,
+        ledger: &'a Arc<dyn Ledger>,
+        feed: &'a Feed,
+        head: &'a Head,
+    ) -> BoxFuture<'a, Result<Root, cx_ledger::ReadError>>;
+}
+
+impl<V: Projection> AnyShared for Shared<V> {
+    fn name(&self) -> &'static str {
+        V::NAME
+    }
+
+    fn heads(&self) -> watch::Receiver<Head> {
+        self.heads.subscribe()
+    }
+
+    fn status(&self, end: LedgerEnd) -> ViewStatus {
+        let progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let served = {
+            let active = self.active.read().unwrap_or_else(PoisonError::into_inner);
+            (active.head.position, active.generation.clone())
+        };
+        ViewStatus::new(V::NAME, progress, served, end)
+    }
+
+    fn logical_bytes(&self) -> Result<u64, ReadError> {
+        let active = self.active.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(store) = &active.store else { return Ok(0) };
+        let mut all = RowCheck::default();
+        let read = loop {
+            match all.step(&**store, 10_000) {
+                Ok(false) => {}
+                Ok(true) => break Ok(all.logical_bytes),
+                Err(source) => break Err(ReadError::Store { view: V::NAME, source }),
+            }
+        };
+        read
+    }
+
+    fn fresh_root<'a>(
+        &'a self,
+        ledger: &'a Arc<dyn Ledger>,
+        feed: &'a Feed,
+        head: &'a Head,
+    ) -> BoxFuture<'a, Result<Root, cx_ledger::ReadError>> {
+        async move {
+            let mut fold = Fold::<V>::new();
+            let mut after = Position::START;
+            while fold.head().ordinal < head.ordinal {
+                let raw = ledger.read_all(after, Direction::Forwards, CHUNK_EVENTS).await?;
+                let Some(last) = raw.last() else { break };
+                after = last.position;
+                let wanted = raw.partition_point(|event| event.ordinal <= head.ordinal);
+                fold.fold(&feed.decode(&raw[..wanted]).0);
+                tokio::task::yield_now().await;
+            }
+            Ok(fold.head().root)
+        }
+        .boxed()
+    }
+}
+
+struct OpenedView<V: Projection> {
+    shared: Arc<Shared<V>>,
+    fingerprint: Fingerprint,
+    views: ViewDirectory,
+    store: Arc<dyn Store>,
+    head: Head,
+    served: bool,
+    settings: Settings,
+}
+
+/// Opens the generation that this code names; finds out what to serve meanwhile.
+fn open<V: Projection>(surroundings: &Surroundings<'_>) -> Result<Box<dyn Opened>, StoreError> {
+    let options = surroundings.options;
+    let fingerprint = fingerprint::<V>();
+    let views = ViewDirectory::new(surroundings.directory, V::NAME)?;
+    let pointer = views.pointer();
+    let mut repairs = 0;
+    let directory = views.generation(&fingerprint.generation);
+    let store = match directory.open(&fingerprint.shape, options.cache_bytes) {
+        Err(StoreError::Damaged { reason }) => {
+            tracing::error!(
+                view = V::NAME,
+                reason,
+                "a view's directory is damaged: it is put aside and rebuilt"
+            );
+            repairs = 1;
+            directory.put_aside()?;
+            directory.open(&fingerprint.shape, options.cache_bytes)?
+        }
+        other => other?,
+    };
+    let head = read_head(&*store)?.unwrap_or_default();
+    let old = pointer.active.filter(|active| *active != fingerprint.generation);
+    // Rows that were served once are served again at once; so are rows with none before them.
+    let served = old.is_none() || directory.is_complete();
+    let mut active = Active {
+        store: Some(store.clone()),
+        head: head.clone(),
+        generation: fingerprint.generation.clone(),
+    };
+    if let Some(old) = old.filter(|_| !served) {
+        let directory = views.generation(&old);
+        let shape = directory.shape().filter(|shape| *shape == fingerprint.shape);
+        let rows = shape.and_then(|shape| directory.open(&shape, options.cache_bytes).ok());
+        let head = rows.as_ref().and_then(|rows| read_head(&**rows).ok().flatten());
+        active = match (rows, head) {
+            (Some(rows), Some(head)) => Active { store: Some(rows), head, generation: old },
+            _ => Active { store: None, head: Head::default(), generation: old },
+        };
+    }
+    let state = if served { State::CatchingUp } else { State::Building };
+    let mut progress = Progress::new(state, fingerprint.generation.clone(), head.clone());
+    progress.repairs = repairs;
+    let settings = Settings {
+        cache_bytes: options.cache_bytes,
+        overlay_bytes: options.overlay_bytes,
+        target: surroundings.target,
+        check_rows: options.check_rows,
+    };
+    let shared = Arc::new(Shared::new(active, progress));
+    Ok(Box::new(OpenedView::<V> { shared, fingerprint, views, store, head, served, settings }))
+}
+
+impl<V: Projection> Opened for OpenedView<V> {
+    fn head(&self) -> Head {
+        self.head.clone()
+    }
+
+    fn shared(&self) -> (Arc<dyn AnyShared>, Arc<dyn Any + Send + Sync>) {
+        (self.shared.clone(), self.shared.clone())
+    }
+
+    fn spawn(self: Box<Self>, feed: &Arc<Feed>, handle: &Handle) -> JoinHandle<()> {
+        let receiver = feed.attach(V::NAME, self.head.ordinal);
+        let (feed, handle) = (feed.clone(), handle.clone());
+        let run = move || {
+            let view = *self;
+            let worker = Worker::new(
+                view.shared,
+                feed,
+                handle,
+                view.fingerprint,
+                view.views,
+                view.settings,
+                view.store,
+                view.served,
+            );
+            match worker {
+                Ok(worker) => worker.run(receiver),
+                Err(error) => {
+                    tracing::error!(view = V::NAME, %error, "a view cannot be run");
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name(format!("view-{}", V::NAME));
+        thread.spawn(run).expect("the system has room for a thread a view")
+    }
+}

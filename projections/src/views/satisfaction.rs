@@ -1,0 +1,383 @@
+//! What customers answered, by question, touchpoint, attribute and month.
+//!
+//! A cell holds how often each score was given: every figure (NPS, CSAT, CES, the mean, with
+//! intervals, weighted or not) follows from that when it is read, and cells of several months or
+//! questions add up. What one customer answered in one month is kept in a private row, so that an
+//! amendment or a withdrawal knows what to take back.
+
+use std::collections::BTreeMap;
+
+use cx_model::event::Answer;
+use cx_model::metrics::{ScoreCount, Scores};
+use cx_model::{AnswerValue, CustomerId, Event, InstrumentId, Recorded, ResponseId, TouchpointId};
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+
+use crate::key::{Key, KeyError, StartsWith};
+use crate::projection::{Figure, Projection, customer_lane};
+use crate::rows::Rows;
+
+/// Which answers a cell counts.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cell {
+    /// Of which questionnaire.
+    pub instrument: InstrumentId,
+    /// To which question.
+    pub question: String,
+    /// About which touchpoint, where the answer names another than the question does.
+    pub touchpoint: Option<TouchpointId>,
+    /// Of responses with this attribute, `name=value`; empty: of all.
+    pub attribute: String,
+    /// In which month they were given: 12 times the year plus the month, less 1.
+    pub month: u32,
+}
+
+/// The answers of one cell, by how several responses of one customer in one month count.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Satisfaction {
+    /// Every response counts.
+    pub all: Scores,
+    /// The first of the month counts.
+    pub first: Scores,
+    /// The latest of the month counts.
+    pub latest: Scores,
+}
+
+/// What one response said, as far as cells need it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Said {
+    response: ResponseId,
+    occurred_at: i64,
+    ordinal: u64,
+    instrument: InstrumentId,
+    weight_millionths: u64,
+    attributes: Vec<String>,
+    answers: Vec<(String, Option<TouchpointId>, Value)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+enum Value {
+    Score(i32),
+    NotApplicable,
+    Blank,
+}
+
+/// The month of a moment in UTC: 12 times the year plus the month, less 1.
+pub fn month_of(microseconds: i64) -> u32 {
+    let moment = jiff::Timestamp::from_microsecond(microseconds).unwrap_or_default();
+    let date = TimeZone::UTC.to_datetime(moment).date();
+    // Years before 0 do not reach a survey; they fold into month 0 rather than failing.
+    (i32::from(date.year()) * 12 + i32::from(date.month()) - 1).max(0) as u32
+}
+
+fn answers_of(answers: &[Answer]) -> Vec<(String, Option<TouchpointId>, Value)> {
+    let value = |answer: &Answer| {
+        Some(match &answer.value {
+            AnswerValue::Score(score) => Value::Score(*score),
+            AnswerValue::NotUsed => Value::NotApplicable,
+            AnswerValue::Blank => Value::Blank,
+            AnswerValue::Text(_) => return None,
+        })
+    };
+    let said = |answer: &Answer| Some((answer.question.clone(), answer.touchpoint, value(answer)?));
+    answers.iter().filter_map(said).collect()
+}
+
+fn scores_of(value: Value, weight_millionths: u64, sign: i64) -> Scores {
+    let mut scores = Scores::default();
+    match value {
+        Value::Score(score) => {
+            scores.by_score.insert(score, ScoreCount::one(weight_millionths, sign));
+        }
+        Value::NotApplicable => scores.not_applicable = sign,
+        Value::Blank => scores.blank = sign,
+    }
+    scores
+}
+
+/// What a customer's responses of one month put into the cells, with a sign.
+fn contributions(month: u32, said: &[Said], sign: i64, into: &mut BTreeMap<Cell, Satisfaction>) {
+    let mut order: Vec<&Said> = said.iter().collect();
+    order.sort_by_key(|said| (said.occurred_at, said.ordinal));
+    let asked = |said: &Said, instrument, question: &str, touchpoint| {
+        said.instrument == instrument
+            && said.answers.iter().any(|(name, at, _)| name == question && *at == touchpoint)
+    };
+    for said in &order {
+        for (question, touchpoint, value) in &said.answers {
+            let same = |other: &&&Said| asked(other, said.instrument, question, *touchpoint);
+            let is =
+                |other: Option<&&Said>| other.is_some_and(|other| other.response == said.response);
+            let first = is(order.iter().find(same));
+            let latest = is(order.iter().rev().find(same));
+            let scores = scores_of(*value, said.weight_millionths, sign);
+            let all = std::iter::once("").chain(said.attributes.iter().map(String::as_str));
+            for attribute in all {
+                let cell = into
+                    .entry(Cell {
+                        instrument: said.instrument,
+                        question: question.clone(),
+                        touchpoint: *touchpoint,
+                        attribute: attribute.to_owned(),
+                        month,
+                    })
+                    .or_default();
+                cell.all.add(&scores);
+                if first {
+                    cell.first.add(&scores);
+                }
+                if latest {
+                    cell.latest.add(&scores);
+                }
+            }
+        }
+    }
+}
+
+/// A private row: what one customer said in one month, or the month in which a response stands.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Kept {
+    said: Vec<Said>,
+    month: u32,
+}
+
+impl Key for Cell {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.instrument.encode(out);
+        self.question.encode(out);
+        self.touchpoint.encode(out);
+        self.attribute.encode(out);
+        self.month.encode(out);
+    }
+
+    fn decode(bytes: &mut &[u8]) -> Result<Self, KeyError> {
+        Ok(Self {
+            instrument: Key::decode(bytes)?,
+            question: Key::decode(bytes)?,
+            touchpoint: Key::decode(bytes)?,
+            attribute: Key::decode(bytes)?,
+            month: Key::decode(bytes)?,
+        })
+    }
+}
+
+impl StartsWith<InstrumentId> for Cell {}
+
+/// The private key of a response's month; months are far below this.
+const RESPONSES: u32 = u32::MAX;
+
+type PrivateKey = (CustomerId, u32, uuid::Uuid);
+
+impl Figure for Satisfaction {
+    fn add(&mut self, delta: &Self) {
+        self.all.add(&delta.all);
+        self.first.add(&delta.first);
+        self.latest.add(&delta.latest);
+    }
+}
+
+impl Projection for Satisfaction {
+    const NAME: &'static str = "satisfaction";
+    type Key = Cell;
+    type View = Self;
+    type Private = (PrivateKey, Kept);
+
+    fn lane(event: &Recorded) -> u64 {
+        customer_lane(event)
+    }
+
+    fn lane_of(_: &Cell) -> Option<u64> {
+        None
+    }
+
+    fn apply(event: &Recorded, rows: &mut Rows<'_, Self>) {
+        let Some(customer) = event.customer() else { return };
+        match &event.event {
+            Event::ResponseSubmitted(it) => {
+                let occurred_at = event.occurred_at().as_microsecond();
+                let said = Said {
+                    response: it.response,
+                    occurred_at,
+                    ordinal: event.ordinal,
+                    instrument: it.instrument,
+                    weight_millionths: it.weight_millionths.unwrap_or(1_000_000),
+                    attributes: it.attributes.iter().map(|(k, v)| format!("{k}={v}")).collect(),
+                    answers: answers_of(&it.answers),
+                };
+                let month = month_of(occurred_at);
+                let key = (customer, RESPONSES, it.response.0);
+                if rows.private(&key).is_none() {
+                    rows.put_private(&key, Kept { month, said: Vec::new() });
+                    change(customer, month, rows, |kept| kept.push(said));
+                }
+            }
+            Event::ResponseAmended(it) => {
+                let Some(month) = month_of_response(customer, it.response, rows) else { return };
+                let amended = answers_of(&it.answers);
+                change(customer, month, rows, |kept| {
+                    let known = kept.iter_mut().find(|said| said.response == it.response);
+                    let Some(said) = known else { return };
+                    for (question, touchpoint, value) in amended {
+                        let same = |(q, t, _): &&mut (String, Option<TouchpointId>, Value)| {
+                            *q == question && *t == touchpoint
+                        };
+                        match said.answers.iter_mut().find(same) {
+                            Some(answer) => answer.2 = value,
+                            None => said.answers.push((question, touchpoint, value)),
+                        }
+                    }
+                });
+            }
+            Event::ResponseWithdrawn(it) => {
+                let Some(month) = month_of_response(customer, it.response, rows) else { return };
+                change(customer, month, rows, |kept| {
+                    kept.retain(|said| said.response != it.response);
+                });
+                rows.take_private(&(customer, RESPONSES, it.response.0));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn month_of_response(
+    customer: CustomerId,
+    response: ResponseId,
+    rows: &mut Rows<'_, Satisfaction>,
+) -> Option<u32> {
+    rows.private(&(customer, RESPONSES, response.0)).map(|kept| kept.month)
+}
+
+/// Changes what a customer said in a month, and the cells by the difference.
+fn change(
+    customer: CustomerId,
+    month: u32,
+    rows: &mut Rows<'_, Satisfaction>,
+    edit: impl FnOnce(&mut Vec<Said>),
+) {
+    let key = (customer, month, uuid::Uuid::nil());
+    let mut kept = rows.private(&key).cloned().unwrap_or_default();
+    let mut deltas = BTreeMap::new();
+    contributions(month, &kept.said, -1, &mut deltas);
+    edit(&mut kept.said);
+    contributions(month, &kept.said, 1, &mut deltas);
+    if kept.said.is_empty() {
+        rows.take_private(&key);
+    } else {
+        rows.put_private(&key, kept);
+    }
+    for (cell, delta) in deltas {
+        if delta != Satisfaction::default() {
+            rows.add(&cell, &delta);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cx_model::event::{ResponseAmended, ResponseSubmitted, ResponseWithdrawn};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::given::{customer, given, happened};
+
+    fn instrument() -> InstrumentId {
+        InstrumentId(Uuid::from_u128(7))
+    }
+
+    fn answers(score: i32) -> Vec<Answer> {
+        vec![Answer {
+            question: "recommend".into(),
+            touchpoint: None,
+            value: AnswerValue::Score(score),
+        }]
+    }
+
+    fn response(n: u128, score: i32) -> ResponseSubmitted {
+        ResponseSubmitted {
+            response: ResponseId(Uuid::from_u128(n)),
+            instrument: instrument(),
+            answers: answers(score),
+            weight_millionths: None,
+            attributes: BTreeMap::new(),
+            case: None,
+            partial: false,
+        }
+    }
+
+    fn cell(month: u32) -> Cell {
+        Cell {
+            instrument: instrument(),
+            question: "recommend".into(),
+            touchpoint: None,
+            attribute: String::new(),
+            month,
+        }
+    }
+
+    fn counts(scores: &[i32]) -> Scores {
+        let mut sum = Scores::default();
+        for score in scores {
+            sum.add(&scores_of(Value::Score(*score), 1_000_000, 1));
+        }
+        sum
+    }
+
+    const JANUARY: u32 = 2026 * 12;
+
+    #[test]
+    fn the_first_and_the_latest_response_of_a_month_are_told_apart() {
+        given::<Satisfaction>([
+            happened(customer(1), response(1, 3)).at("2026-01-20T00:00:00Z"),
+            happened(customer(1), response(2, 10)).at("2026-01-05T00:00:00Z"),
+            happened(customer(1), response(3, 7)).at("2026-02-01T00:00:00Z"),
+            happened(customer(2), response(4, 9)).at("2026-01-31T23:59:59Z"),
+        ])
+        .then(
+            cell(JANUARY),
+            Satisfaction {
+                all: counts(&[3, 10, 9]),
+                first: counts(&[10, 9]),
+                latest: counts(&[3, 9]),
+            },
+        )
+        .then(
+            cell(JANUARY + 1),
+            Satisfaction { all: counts(&[7]), first: counts(&[7]), latest: counts(&[7]) },
+        );
+    }
+
+    #[test]
+    fn a_withdrawn_response_no_longer_counts_and_an_amended_one_counts_anew() {
+        let amended =
+            ResponseAmended { response: ResponseId(Uuid::from_u128(1)), answers: answers(8) };
+        let withdrawn = ResponseWithdrawn {
+            response: ResponseId(Uuid::from_u128(2)),
+            reason: "mistake".into(),
+        };
+        given::<Satisfaction>([
+            happened(customer(1), response(1, 3)).at("2026-01-20T00:00:00Z"),
+            happened(customer(2), response(2, 0)).at("2026-01-21T00:00:00Z"),
+            happened(customer(1), amended),
+            happened(customer(2), withdrawn.clone()),
+            happened(customer(2), withdrawn),
+        ])
+        .then(
+            cell(JANUARY),
+            Satisfaction { all: counts(&[8]), first: counts(&[8]), latest: counts(&[8]) },
+        );
+    }
+
+    #[test]
+    fn an_attribute_has_cells_of_its_own() {
+        let mut with = response(1, 9);
+        with.attributes.insert("area".into(), "G".into());
+        let sums = Satisfaction { all: counts(&[9]), first: counts(&[9]), latest: counts(&[9]) };
+        let area = Cell { attribute: "area=G".into(), ..cell(JANUARY) };
+        given::<Satisfaction>([happened(customer(1), with).at("2026-01-20T00:00:00Z")])
+            .then(cell(JANUARY), sums.clone())
+            .then(area, sums);
+    }
+
+    crate::laws!(Satisfaction);
+}

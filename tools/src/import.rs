@@ -1,0 +1,139 @@
+//! `cxledger import`: files of other systems as events.
+
+mod build;
+mod catalogue;
+mod delimited;
+mod history;
+mod intake;
+mod json;
+mod kinds;
+pub mod mapping;
+mod moment;
+mod number;
+mod prepare;
+mod reader;
+pub mod row;
+pub mod run;
+pub mod shipped;
+mod source;
+mod template;
+#[cfg(test)]
+mod tests;
+mod value;
+mod xes;
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use comfy_table::{CellAlignment, Table, presets};
+use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Timestamp;
+
+use crate::open::Opened;
+use crate::quarantine::store::{LIMIT_BYTES, Quarantine};
+use run::{Counts, Data, MappingText, Summary, import_file};
+
+/// Take the rows of files into the ledger.
+///
+/// Importing a file again takes nothing twice. Rows that cannot be taken go to the quarantine, see
+/// `cxledger quarantine`.
+#[derive(Debug, clap::Args)]
+pub struct Import {
+    /// The files: as they are or packed with gzip.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The mapping: a file, or the name of one that comes with the program, such as airport-2017.
+    #[arg(long, value_name = "MAP.toml")]
+    mapping: PathBuf,
+    /// The data directory.
+    #[arg(long, default_value = "cxledger-data", value_name = "DIR")]
+    data: PathBuf,
+    /// Print the summary as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Import {
+    /// Runs the command.
+    pub fn run(self) -> anyhow::Result<()> {
+        let mapping = load_mapping(&self.mapping)?;
+        let opened = Opened::to_write(&self.data)?;
+        let vault = opened.book.vault().clone();
+        let mut quarantine = Quarantine::open(&self.data, vault, LIMIT_BYTES, Timestamp::now())?;
+        let data = Data { book: &opened.book, runtime: &opened.runtime };
+        let mut summaries = Vec::new();
+        for file in &self.files {
+            let bar = progress();
+            let summary = import_file(data, file, &mapping, &mut quarantine, &bar);
+            bar.finish_and_clear();
+            summaries.push(summary?);
+        }
+        print(&summaries, self.json)
+    }
+}
+
+/// Reads a mapping from a file, or one of those that come with the program.
+pub fn load_mapping(path: &std::path::Path) -> anyhow::Result<MappingText> {
+    let shipped = path.to_str().and_then(shipped::named).filter(|_| !path.exists());
+    let text = match shipped {
+        Some(text) => text.to_owned(),
+        None => std::fs::read_to_string(path).with_context(|| {
+            format!(
+                "the mapping {} cannot be read; name a file, or one of {}",
+                path.display(),
+                shipped::names()
+            )
+        })?,
+    };
+    MappingText::parse(text).with_context(|| format!("the mapping {}", path.display()))
+}
+
+fn progress() -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = "{msg} {wide_bar} {bytes}/{total_bytes} {eta}";
+    ProgressBar::new(0).with_style(
+        ProgressStyle::with_template(style).expect("the template above is one of indicatif's"),
+    )
+}
+
+fn print(summaries: &[Summary], json: bool) -> anyhow::Result<()> {
+    if json {
+        println!("{}", serde_json::to_string_pretty(summaries)?);
+        return Ok(());
+    }
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.set_header(["file", "read", "taken", "repeated", "quarantined", "irregular", "events"]);
+    let mut total = Counts::default();
+    let row = |name: &str, counts: &Counts| {
+        let Counts { read, taken, repeated, quarantined, irregular, events } = counts;
+        let numbers = [read, taken, repeated, quarantined, irregular, events];
+        let mut cells = vec![name.to_owned()];
+        cells.extend(numbers.iter().map(ToString::to_string));
+        cells
+    };
+    for Summary { file, counts, .. } in summaries {
+        table.add_row(row(file, counts));
+        total.read += counts.read;
+        total.taken += counts.taken;
+        total.repeated += counts.repeated;
+        total.quarantined += counts.quarantined;
+        total.irregular += counts.irregular;
+        total.events += counts.events;
+    }
+    if summaries.len() > 1 {
+        table.add_row(row("all", &total));
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    let seconds: f64 = summaries.iter().map(|summary| summary.seconds).sum();
+    println!("{table}\n{:.0} events a second", total.events as f64 / seconds.max(0.001));
+    if total.quarantined > 0 {
+        println!("See the rows that could not be taken with `cxledger quarantine list`.");
+    }
+    Ok(())
+}
