@@ -29,7 +29,7 @@ pub fn run(args: &Backup) -> anyhow::Result<()> {
 
 /// Prints what was proven.
 pub fn show(what: &str, verified: &Verified) {
-    let digest: String = verified.digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = verified.digest_text();
     let (head, appends) = (verified.head, verified.appends);
     println!("{what} {appends} appends up to position {head}\ndigest {digest}");
 }

@@ -1,5 +1,8 @@
 //! The ledger's proof.
 
+// The helpers of tests are tests too, and the log's file names are lower case.
+#![allow(clippy::unwrap_used, clippy::case_sensitive_file_extension_comparisons)]
+
 #[path = "suite/backing_up.rs"]
 mod backing_up;
 #[path = "suite/conforming.rs"]
