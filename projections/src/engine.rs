@@ -226,6 +226,12 @@ impl Engine {
         }
     }
 
+    /// The lowest position among what readers of the views see.
+    pub fn lowest_head(&self) -> Position {
+        let heads = self.views.iter().map(|(view, _)| view.heads().borrow().position);
+        heads.min().unwrap_or(Position::START)
+    }
+
     /// How each view is doing.
     pub async fn status(&self) -> Result<Vec<ViewStatus>, cx_ledger::ReadError> {
         let end = ledger_end(&*self.ledger, None).await?;
@@ -241,6 +247,15 @@ impl Engine {
             verdicts.push(Verdict { view: view.name(), head, fresh });
         }
         Ok(verdicts)
+    }
+
+    /// The bytes of keys and values of all live rows, view by view. Reads every row.
+    pub async fn logical_bytes(&self) -> Result<Vec<(&'static str, u64)>, ReadError> {
+        let views: Vec<_> = self.views.iter().map(|(view, _)| view.clone()).collect();
+        let read = tokio::task::spawn_blocking(move || {
+            views.iter().map(|view| Ok((view.name(), view.logical_bytes()?))).collect()
+        });
+        read.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
     }
 
     /// Commits what was folded, marks the views as cleanly closed, and ends their threads.

@@ -214,7 +214,7 @@ macro_rules! laws {
 
 /// Folds the canonical history and shuffled pieces of it in every way.
 pub(crate) fn laws<V: Projection>() {
-    let canonical = crate::canonical::canonical_history();
+    let canonical = cx_model::canonical::history();
     folded_every_way::<V>(&canonical);
     for seed in 1..=6u64 {
         folded_every_way::<V>(&shuffled(&canonical, seed));

@@ -4,7 +4,6 @@
 //! line in the list ([`views!`]). The same events give the same rows and the same [`Root`], in any
 //! batching, delivered twice, folded by one worker or several.
 
-mod canonical;
 pub mod engine;
 mod fold;
 mod folder;

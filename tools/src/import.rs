@@ -3,6 +3,7 @@
 mod build;
 mod catalogue;
 mod delimited;
+mod history;
 mod intake;
 mod json;
 mod kinds;

@@ -2,9 +2,20 @@
 
 use clap::{Parser, Subcommand};
 
+mod bench;
+mod demo;
+mod erase;
+mod explain;
 mod import;
+mod node;
 mod open;
 mod quarantine;
+mod replay;
+mod schema;
+mod serve;
+mod status;
+mod torture;
+mod verify;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -20,13 +31,42 @@ struct Cli {
 /// One file of this folder a command.
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::Demo),
+    Serve(serve::Serve),
     Import(import::Import),
     Quarantine(quarantine::Command),
+    Replay(replay::Replay),
+    Explain(explain::Explain),
+    Status(status::Status),
+    Verify(verify::Verify),
+    Erase(erase::Erase),
+    Schema(schema::Schema),
+    /// Measure, and print the machine with the figures.
+    #[command(subcommand)]
+    Bench(bench::Bench),
+    /// Kill a writing process again and again, and count what is lost.
+    Torture(torture::Torture),
 }
 
 fn main() -> anyhow::Result<()> {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("CXLEDGER_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     match Cli::parse().command {
+        Command::Demo(command) => command.run(),
+        Command::Serve(command) => command.run(),
         Command::Import(command) => command.run(),
         Command::Quarantine(command) => command.run(),
+        Command::Replay(command) => command.run(),
+        Command::Explain(command) => command.run(),
+        Command::Status(command) => command.run(),
+        Command::Verify(command) => command.run(),
+        Command::Erase(command) => command.run(),
+        Command::Bench(command) => bench::run(&command),
+        Command::Torture(command) => torture::run(&command),
+        Command::Schema(command) => {
+            command.run();
+            Ok(())
+        }
     }
 }

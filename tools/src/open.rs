@@ -1,42 +1,116 @@
-//! A data directory, opened.
+//! A data directory, opened: to write, which one process can, or to read beside it.
+//!
+//! `ledger/` holds the log, `keys/` the vault, `views/` the rows folded from the log (a cache that
+//! rebuilds itself), `quarantine/` what could not be imported; `server` names the address of the
+//! server that has the directory open.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Context;
-use cx_ledger::book::Book;
-use cx_ledger::vault::Vault;
-use cx_ledger::{KeySource, VaultError};
+use anyhow::{Context, bail};
+use cx_ledger::embedded::Options;
+use cx_ledger::{Book, EmbeddedLog, KeySource, OpenError, Vault, VaultError};
 use tokio::runtime::Runtime;
+
+/// The places of a data directory.
+#[derive(Debug, Clone)]
+pub struct Places {
+    data: PathBuf,
+}
+
+impl Places {
+    /// Of a data directory.
+    pub fn new(data: &Path) -> Self {
+        Self { data: data.to_owned() }
+    }
+
+    /// The log.
+    pub fn ledger(&self) -> PathBuf {
+        self.data.join("ledger")
+    }
+
+    /// The keys.
+    pub fn keys(&self) -> PathBuf {
+        self.data.join("keys")
+    }
+
+    /// The views.
+    pub fn views(&self) -> PathBuf {
+        self.data.join("views")
+    }
+
+    /// The address of the server that has the directory open.
+    pub fn server(&self) -> PathBuf {
+        self.data.join("server")
+    }
+}
 
 /// A data directory, opened by this process.
 pub struct Opened {
-    /// The ledger.
+    /// The ledger, as the model sees it.
     pub book: Book,
+    /// The log under it.
+    pub log: EmbeddedLog,
     /// What the ledger's calls run on.
     pub runtime: Runtime,
+    /// Where everything lies.
+    pub places: Places,
 }
 
 impl Opened {
     /// Opens a data directory to write, or makes one. Only one process can.
     pub fn to_write(data: &Path) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(data)
-            .with_context(|| format!("the data directory {} cannot be made", data.display()))?;
+        let places = Places::new(data);
+        for directory in [places.ledger(), places.keys()] {
+            std::fs::create_dir_all(&directory)
+                .with_context(|| format!("the directory {} cannot be made", directory.display()))?;
+        }
+        let (log, report) = match EmbeddedLog::open(&places.ledger(), Options::default()) {
+            Err(OpenError::Locked { .. }) => bail!(in_use(data, &places)),
+            other => other?,
+        };
+        if report.torn_bytes > 0 {
+            eprintln!(
+                "The last run was cut off by a crash: {} bytes that were never acknowledged are gone.",
+                report.torn_bytes
+            );
+        }
+        let vault = match Vault::open(&places.keys(), &KeySource::from_env()) {
+            Err(VaultError::Locked { .. }) => bail!(in_use(data, &places)),
+            other => other?,
+        };
+        Self::of(log, vault, places)
+    }
+
+    /// Opens a data directory to read, also beside a process that writes it: it shows what was
+    /// durable at that moment.
+    pub fn to_read(data: &Path) -> anyhow::Result<Self> {
+        let places = Places::new(data);
+        if !places.ledger().exists() {
+            bail!(
+                "there is no ledger in {}: name one with --data, or make one with `cxledger demo`, \
+                 `cxledger serve` or `cxledger import`",
+                data.display()
+            );
+        }
+        let (log, _) = EmbeddedLog::open_read_only(&places.ledger())?;
+        let vault = Vault::open_read_only(&places.keys(), &KeySource::from_env())?;
+        Self::of(log, vault, places)
+    }
+
+    fn of(log: EmbeddedLog, vault: Vault, places: Places) -> anyhow::Result<Self> {
         let runtime = Runtime::new()?;
-        let vault = Vault::open(data, &KeySource::from_env()).map_err(|error| match error {
-            VaultError::Locked { .. } => anyhow::anyhow!(in_use(data)),
-            error => error.into(),
-        })?;
-        let ledger = Arc::new(cx_ledger::MemoryLedger::new());
-        Ok(Self { book: Book::new(ledger, Arc::new(vault)), runtime })
+        let book = Book::new(Arc::new(log.clone()), Arc::new(vault));
+        Ok(Self { book, log, runtime, places })
     }
 }
 
 /// What to do where a server has the data directory.
-fn in_use(data: &Path) -> String {
-    format!(
-        "{} is in use by another process, probably `cxledger serve`: stop it, run this command, and \
-         start it again",
-        data.display()
-    )
+fn in_use(data: &Path, places: &Places) -> String {
+    let server = std::fs::read_to_string(places.server()).unwrap_or_default();
+    let who = match server.trim() {
+        "" => "another process".to_owned(),
+        address => format!("the server at {address}"),
+    };
+    format!("{} is in use by {who}: stop it, run this command, and start it again", data.display())
 }

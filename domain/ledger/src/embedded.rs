@@ -265,6 +265,17 @@ impl EmbeddedLog {
         (Position::new(self.shared().head()), index.digest)
     }
 
+    /// How much room is left in the last segment and in one that is prepared.
+    pub fn spare_bytes(&self) -> u64 {
+        let shared = self.shared();
+        let index = shared.index();
+        let Some(last) = index.segments.last() else { return 0 };
+        let size = last.file.size().unwrap_or(last.end);
+        let name = segment_name(last.number + 1);
+        let next = shared.storage.open(&name, false).and_then(|file| file.size()).unwrap_or(0);
+        size.saturating_sub(last.end) + next
+    }
+
     /// The id that the log was given when it was made.
     pub fn ledger_id(&self) -> Uuid {
         self.shared().ledger

@@ -1,4 +1,5 @@
-//! The book the events are written in: an event store behind one port.
+//! The book the events are written in: an event store behind one port, and the vault that seals
+//! personal values before they reach it.
 
 pub mod book;
 pub mod clock;
@@ -11,6 +12,7 @@ pub mod memory;
 pub mod port;
 pub mod seeded;
 pub mod storage;
+pub mod torture;
 pub mod vault;
 
 pub use book::{Act, Book, BookError, Claim, DecideError, Decided, Entry, Erasure, Wanted};

@@ -6,6 +6,8 @@ mod conforming;
 mod crashing;
 #[path = "suite/damage.rs"]
 mod damage;
+#[path = "suite/erasing.rs"]
+mod erasing;
 #[path = "suite/killing.rs"]
 mod killing;
 #[path = "suite/workload.rs"]

@@ -12,7 +12,6 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use crate::canonical::canonical_history;
 use crate::fold::Fold;
 use crate::folder::{Head, read_head};
 use crate::projection::{Projection, Provenance};
@@ -32,7 +31,7 @@ pub(crate) struct Fingerprint {
 /// Folds the canonical history: a changed fold, helper, upcaster or encoding gives another name.
 pub(crate) fn fingerprint<V: Projection>() -> Fingerprint {
     let mut fold = Fold::<V>::new();
-    fold.fold(&canonical_history());
+    fold.fold(&cx_model::canonical::history());
     let mut hash = Sha256::new();
     hash.update(V::NAME.as_bytes());
     hash.update([0]);

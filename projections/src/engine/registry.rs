@@ -14,8 +14,8 @@ use tokio::sync::watch;
 
 use super::Options;
 use super::feed::{CHUNK_EVENTS, Feed};
-use super::generation::{Fingerprint, ViewDirectory, fingerprint};
-use super::reader::{Active, Shared};
+use super::generation::{Fingerprint, RowCheck, ViewDirectory, fingerprint};
+use super::reader::{Active, ReadError, Shared};
 use super::status::{LedgerEnd, Progress, State, ViewStatus};
 use super::worker::{Settings, Worker};
 use crate::fold::Fold;
@@ -75,6 +75,7 @@ pub(crate) trait AnyShared: Send + Sync {
     fn name(&self) -> &'static str;
     fn heads(&self) -> watch::Receiver<Head>;
     fn status(&self, end: LedgerEnd) -> ViewStatus;
+    fn logical_bytes(&self) -> Result<u64, ReadError>;
     fn fresh_root<'a>(
         &'a self,
         ledger: &'a Arc<dyn Ledger>,
@@ -99,6 +100,20 @@ impl<V: Projection> AnyShared for Shared<V> {
             (active.head.position, active.generation.clone())
         };
         ViewStatus::new(V::NAME, progress, served, end)
+    }
+
+    fn logical_bytes(&self) -> Result<u64, ReadError> {
+        let active = self.active.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(store) = &active.store else { return Ok(0) };
+        let mut all = RowCheck::default();
+        let read = loop {
+            match all.step(&**store, 10_000) {
+                Ok(false) => {}
+                Ok(true) => break Ok(all.logical_bytes),
+                Err(source) => break Err(ReadError::Store { view: V::NAME, source }),
+            }
+        };
+        read
     }
 
     fn fresh_root<'a>(

@@ -76,9 +76,8 @@ const HELP: Place =
     place("help", "Help pages", Channel::SelfService, Stage::Support, Ownership::Owned);
 const RETURNS: Place =
     place("returns", "Returns desk", Channel::Post, Stage::Support, Ownership::Owned);
-const PLACES: [Place; 11] = [
-    NEWSLETTER, SOCIAL, SEARCH, WEB_SHOP, APP, STORE, DELIVERY, CALL_CENTRE, CHAT, HELP, RETURNS,
-];
+const PLACES: [Place; 11] =
+    [NEWSLETTER, SOCIAL, SEARCH, WEB_SHOP, APP, STORE, DELIVERY, CALL_CENTRE, CHAT, HELP, RETURNS];
 
 impl Place {
     fn id(self) -> TouchpointId {
@@ -184,9 +183,8 @@ impl Story {
             };
             self.tell(place.id().stream(), YEAR_BEGIN, shop(), event);
         }
-        let scale = |min, max| {
-            Some(e::Scale { min, max, direction: ScaleDirection::HigherIsBetter })
-        };
+        let scale =
+            |min, max| Some(e::Scale { min, max, direction: ScaleDirection::HigherIsBetter });
         let question = |name: &str, wording: &str, scale, metric| e::Question {
             name: name.into(),
             wording: wording.into(),
@@ -239,13 +237,15 @@ impl Story {
     }
 
     fn register(&mut self, life: &Life, at: i64) {
-        let kind = if self.chance(0.06) { CustomerKind::Organisation } else { CustomerKind::Person };
+        let kind =
+            if self.chance(0.06) { CustomerKind::Organisation } else { CustomerKind::Person };
         let first = words::FIRST_NAMES[self.dice.usize(..words::FIRST_NAMES.len())];
         let last = words::LAST_NAMES[self.dice.usize(..words::LAST_NAMES.len())];
         let name = format!("{first} {last}");
         self.by_shop(life, at, e::CustomerRegistered { kind, name: Some(name.clone().into()) });
         let number = self.dice.u32(10..999);
-        let address = format!("{}.{}{number}@example.org", first.to_lowercase(), last.to_lowercase());
+        let address =
+            format!("{}.{}{number}@example.org", first.to_lowercase(), last.to_lowercase());
         let email =
             e::IdentifierAttached { scheme: "email".into(), value: address.into(), unique: true };
         self.by_shop(life, at + 1, email);
@@ -305,7 +305,11 @@ impl Story {
         let failing = FAILURE.contains(&at);
         let late = self.chance(if failing { 0.55 } else { 0.07 });
         let promised = at + 3 * DAY;
-        let arrived = if late { promised + self.between(DAY, 9 * DAY) } else { promised - self.between(0, DAY) };
+        let arrived = if late {
+            promised + self.between(DAY, 9 * DAY)
+        } else {
+            promised - self.between(0, DAY)
+        };
         let late_by_seconds = (arrived - promised).max(0) as u32;
         self.by_shop(life, arrived, e::OrderFulfilled { order: order.0, late_by_seconds });
         let felt = self.feeling(life, if late { -0.55 } else { 0.3 });
@@ -313,7 +317,8 @@ impl Story {
         self.meet(life, arrived, DELIVERY, "parcel", &thread, Some(felt));
         let mut at = arrived + self.between(HOUR, DAY);
         if late && self.chance(0.5) {
-            at = self.case(life, promised + self.between(DAY, 2 * DAY), CaseKind::Complaint);
+            let noticed = promised + self.between(DAY, 2 * DAY);
+            at = self.case(life, noticed, CaseKind::Complaint);
         } else if self.chance(0.05) {
             at = self.case(life, at, CaseKind::Problem);
         }
@@ -330,7 +335,8 @@ impl Story {
         }
         self.ask(life, arrived + DAY, DELIVERY, felt);
         if self.chance(0.3) {
-            self.relationship_survey(life, arrived + self.between(2 * DAY, 12 * DAY));
+            let asked = arrived + self.between(2 * DAY, 12 * DAY);
+            self.relationship_survey(life, asked);
         }
         at
     }
@@ -345,7 +351,8 @@ impl Story {
             lines.push(e::OrderLine { item: item.into(), quantity, amount_minor });
         }
         let amount_minor = lines.iter().map(|line| line.amount_minor).sum();
-        let channel = if where_.key == STORE.key { Channel::InPerson } else { Channel::OnlineOrder };
+        let channel =
+            if where_.key == STORE.key { Channel::InPerson } else { Channel::OnlineOrder };
         let made = e::PurchaseMade {
             order,
             lines,
@@ -383,7 +390,11 @@ impl Story {
         let thread = self.fresh("thread").to_string();
         self.meet_about(life, begin + 5, place, "contact", &thread, None, Some(case));
         self.by_shop(life, begin + 30, e::CaseAcknowledged { case });
-        self.by_shop(life, begin + 31, e::AgentReplied { case, human: false, public: true, text: None });
+        self.by_shop(
+            life,
+            begin + 31,
+            e::AgentReplied { case, human: false, public: true, text: None },
+        );
         let wait = self.between(20 * MINUTE, if busy { 60 * HOUR } else { 10 * HOUR });
         let mut at = begin + wait;
         let unanswered = self.chance(if busy { 0.05 } else { 0.01 });
@@ -392,8 +403,12 @@ impl Story {
             return at;
         }
         let reply = words::REPLIES[self.dice.usize(..words::REPLIES.len())];
-        let replied =
-            e::AgentReplied { case, human: true, public: true, text: Some(reply.to_owned().into()) };
+        let replied = e::AgentReplied {
+            case,
+            human: true,
+            public: true,
+            text: Some(reply.to_owned().into()),
+        };
         self.by_agent(life, at, replied);
         if self.chance(0.15) {
             at += self.between(HOUR, 5 * HOUR);
@@ -421,8 +436,11 @@ impl Story {
         self.ask(life, at + HOUR, place, felt);
         if life.mood < -0.45 && self.chance(0.5) {
             life.gone = true;
-            let leaves =
-                e::LifecycleStageChanged { from: None, to: Stage::Defection, rule: Some("said_so".into()) };
+            let leaves = e::LifecycleStageChanged {
+                from: None,
+                to: Stage::Defection,
+                rule: Some("said_so".into()),
+            };
             self.by_customer(life, at + DAY, leaves);
         }
         at
@@ -436,7 +454,15 @@ impl Story {
         (felt * 100.0) as i16
     }
 
-    fn meet(&mut self, life: &Life, at: i64, place: Place, kind: &str, thread: &str, felt: Option<i16>) {
+    fn meet(
+        &mut self,
+        life: &Life,
+        at: i64,
+        place: Place,
+        kind: &str,
+        thread: &str,
+        felt: Option<i16>,
+    ) {
         self.meet_about(life, at, place, kind, thread, felt, None);
     }
 
@@ -512,8 +538,10 @@ impl Story {
         let easy = 1 + ((f64::from(felt) + 110.0) / 210.0 * 6.6).floor().clamp(0.0, 6.0) as i32;
         let easy = if self.chance(0.1) { AnswerValue::Blank } else { AnswerValue::Score(easy) };
         let touchpoint = Some(place.id());
-        let answer = |question: &str, value| e::Answer { question: question.into(), touchpoint, value };
-        let answers = vec![answer("satisfied", AnswerValue::Score(satisfied)), answer("easy", easy)];
+        let answer =
+            |question: &str, value| e::Answer { question: question.into(), touchpoint, value };
+        let answers =
+            vec![answer("satisfied", AnswerValue::Score(satisfied)), answer("easy", easy)];
         self.respond(life, at + 3 * HOUR, instrument, answers);
     }
 
@@ -525,13 +553,18 @@ impl Story {
         }
         let noise = 2.2 * (self.dice.f64() + self.dice.f64() - 1.0);
         let score = (7.2 + 4.2 * life.mood + noise).round().clamp(0.0, 10.0) as i32;
-        let answer = |question: &str, value| e::Answer { question: question.into(), touchpoint: None, value };
+        let answer = |question: &str, value| e::Answer {
+            question: question.into(),
+            touchpoint: None,
+            value,
+        };
         let mut answers = vec![answer("recommend", AnswerValue::Score(score))];
         if self.chance(0.5) {
             let comment = words::comment(score, self.dice.usize(..4));
             answers.push(answer("why", AnswerValue::Text(comment.to_owned().into())));
         }
-        self.respond(life, at + self.dice.i64(HOUR..2 * DAY), instrument, answers);
+        let answered = at + self.between(HOUR, 2 * DAY);
+        self.respond(life, answered, instrument, answers);
     }
 
     fn respond(&mut self, life: &Life, at: i64, instrument: InstrumentId, answers: Vec<e::Answer>) {
@@ -574,4 +607,18 @@ impl WeightedPlace for fastrand::Rng {
             _ => 2,
         }
     }
+}
+
+/// A place with something to do there, for the interactions that keep coming.
+pub fn somewhere(dice: &mut fastrand::Rng) -> (TouchpointId, Channel, &'static str, Stage) {
+    let (place, kind) = [
+        (WEB_SHOP, "page_view"),
+        (APP, "product_view"),
+        (SEARCH, "search"),
+        (STORE, "visit"),
+        (CHAT, "contact"),
+        (CALL_CENTRE, "contact"),
+        (HELP, "page_view"),
+    ][dice.usize(..7)];
+    (place.id(), place.channel, kind, place.stage)
 }

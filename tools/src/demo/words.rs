@@ -19,7 +19,17 @@ pub const LAST_NAMES: [&str; 32] = [
 
 /// What the shop sells.
 pub const ITEMS: [&str; 12] = [
-    "lamp", "kettle", "desk", "chair", "rug", "mirror", "clock", "vase", "shelf", "blanket", "mug",
+    "lamp",
+    "kettle",
+    "desk",
+    "chair",
+    "rug",
+    "mirror",
+    "clock",
+    "vase",
+    "shelf",
+    "blanket",
+    "mug",
     "plant pot",
 ];
 

@@ -59,6 +59,7 @@ impl<'a> Building<'a> {
             Kind::ReturnMade => Ok(ReturnMade {
                 order: self.order()?,
                 amount_minor: self.amount()?.0,
+                currency: self.amount()?.1.to_owned(),
                 reason: self.owned("reason")?,
             }
             .into()),

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use anyhow::{Context, ensure};
+use cx_model::decide::check_fact;
 use cx_model::event::{
     Answer, AnswerValue, InstrumentPublished, Question, Scale, TouchpointCatalogued,
 };
@@ -122,7 +123,9 @@ impl Catalogue {
             language: spec.language.clone(),
             questions: published,
         };
-        self.events.push((id.stream(), event.into()));
+        let event = Event::from(event);
+        check_fact(&event, |_| None)?;
+        self.events.push((id.stream(), event));
         Ok(())
     }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
+use cx_model::decide::check_fact;
 use cx_model::event::CustomerRegistered;
 use cx_model::{
     CaseId, CustomerId, CustomerKind, Envelope, ImportId, NewEvent, Source, derived_id,
@@ -11,7 +12,7 @@ use cx_model::{
 use uuid::Uuid;
 
 use super::build::Building;
-use super::kinds::Kind;
+use super::history::History;
 use super::mapping::{Customers, Mapping};
 use super::moment::Moment;
 use super::row::{Fault, Row};
@@ -84,8 +85,7 @@ pub struct Preparer<'a> {
 
 struct Case {
     who: Who,
-    resolved: bool,
-    closed: bool,
+    history: History,
 }
 
 impl<'a> Preparer<'a> {
@@ -170,7 +170,6 @@ impl<'a> Preparer<'a> {
         }
         let templates = self.mapping.templates.of(row)?;
         let templates = templates.into_iter().filter(|template| first || !template.once_per_case);
-        let mut kinds = Vec::new();
         for template in templates {
             let place = if template.once_per_case { 0 } else { prepared.events.len() };
             let building = Building {
@@ -189,10 +188,9 @@ impl<'a> Preparer<'a> {
             } else {
                 prepared.events.push(new);
             }
-            kinds.push(template.kind);
         }
         if let Some(case) = case {
-            prepared.irregular = self.note(case, &prepared.who, &kinds);
+            prepared.irregular = self.note(case, &prepared);
         }
         Ok(prepared)
     }
@@ -204,6 +202,7 @@ impl<'a> Preparer<'a> {
             None => moment,
         };
         let event = building.event()?;
+        check_fact(&event, |_| None).map_err(|refusal| Fault::row(refusal.to_string()))?;
         let envelope = self.envelope(building.actor()?, moment, system, source);
         let id = match building.case {
             Some(case) if template.once_per_case => {
@@ -247,22 +246,11 @@ impl<'a> Preparer<'a> {
         }
     }
 
-    /// Follows the case, and says whether the row's steps break the order that ours keep: nothing
-    /// but a reopening or the customer's verdict follows a close, and no second resolve without a
-    /// reopening between.
-    fn note(&mut self, case: CaseId, who: &Who, kinds: &[Kind]) -> bool {
-        let new = || Case { who: who.clone(), resolved: false, closed: false };
+    /// Follows the case, and says whether the row's steps break the order that ours keep.
+    fn note(&mut self, case: CaseId, prepared: &Prepared) -> bool {
+        let new = || Case { who: prepared.who.clone(), history: History::default() };
         let case = self.cases.entry(case).or_insert_with(new);
-        let mut irregular = false;
-        for kind in kinds.iter().filter(|kind| kind.needs_case()) {
-            match kind {
-                Kind::CaseReopened => (case.resolved, case.closed) = (false, false),
-                Kind::CustomerAcceptedResolution | Kind::CustomerRejectedResolution => {}
-                _ => irregular |= case.closed || (*kind == Kind::CaseResolved && case.resolved),
-            }
-            case.resolved |= *kind == Kind::CaseResolved;
-            case.closed |= *kind == Kind::CaseClosed;
-        }
-        irregular
+        let events = prepared.opening.iter().chain(&prepared.events);
+        events.filter(|event| case.history.add(event)).count() > 0
     }
 }

@@ -2,7 +2,7 @@
 
 use super::feedback::check_each_once;
 use super::instrument::check_instrument;
-use super::purchase::check_purchase;
+use super::purchase::check_currency;
 use super::touchpoint::check_collection;
 use super::{
     Cases, Instrument, Interactions, Profile, Purchases, Refusal, Responses, State, check_valence,
@@ -22,7 +22,8 @@ pub fn check_fact<'a>(
         Event::InteractionRecorded(met) => check_valence(met.valence),
         Event::InteractionCorrected(corrected) => check_valence(corrected.valence),
         Event::ImpressionRecorded(impression) => check_valence(Some(impression.valence)),
-        Event::PurchaseMade(made) => check_purchase(made),
+        Event::PurchaseMade(made) => check_currency(&made.currency),
+        Event::ReturnMade(returned) => check_currency(&returned.currency),
         Event::ResponseSubmitted(ResponseSubmitted { instrument: named, answers, .. }) => {
             match instrument(*named).filter(|known| known.id().is_some()) {
                 Some(known) => known.check_answers(answers),

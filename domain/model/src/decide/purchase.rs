@@ -6,12 +6,13 @@ use uuid::Uuid;
 
 use super::{Refusal, State, Subject, decisions, refuse, said};
 use crate::envelope::Recorded;
-use crate::event::{Event, PurchaseMade};
+use crate::event::Event;
 use crate::ids::OrderId;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Order {
     amount_minor: i64,
+    currency: Option<String>,
     returned_minor: i64,
     fulfilled: bool,
 }
@@ -28,7 +29,8 @@ pub struct Purchases {
 impl Purchases {
     fn order(&self, order: OrderId) -> Result<&Order, Refusal> {
         self.subject.check()?;
-        self.orders.get(&order).ok_or(Refusal::UnknownOrder)
+        let bought = self.orders.get(&order).filter(|order| order.currency.is_some());
+        bought.ok_or(Refusal::UnknownOrder)
     }
 
     fn unanswered(&self, offer: Uuid) -> Result<(), Refusal> {
@@ -43,7 +45,11 @@ impl State for Purchases {
         self.subject.apply(&event.event);
         match &event.event {
             Event::PurchaseMade(made) => {
-                self.orders.entry(made.order).or_default().amount_minor = made.amount_minor;
+                let order = self.orders.entry(made.order).or_default();
+                if order.currency.is_none() {
+                    order.amount_minor = made.amount_minor;
+                    order.currency = Some(made.currency.clone());
+                }
             }
             Event::OrderFulfilled(fulfilled) => {
                 self.orders.entry(fulfilled.order).or_default().fulfilled = true;
@@ -66,9 +72,9 @@ impl State for Purchases {
     }
 }
 
-/// What a purchase must be to be understood: an amount in one currency.
-pub(super) fn check_purchase(made: &PurchaseMade) -> Result<(), Refusal> {
-    let code = made.currency.as_bytes();
+/// What a currency must be to be understood.
+pub(super) fn check_currency(currency: &str) -> Result<(), Refusal> {
+    let code = currency.as_bytes();
     let is_code = code.len() == 3 && code.iter().all(u8::is_ascii_uppercase);
     refuse(!is_code, Refusal::BadCurrency)
 }
@@ -77,9 +83,10 @@ decisions! { Purchases {
     /// Records what a customer bought.
     RecordPurchase(PurchaseMade) = |purchases, made| {
         purchases.subject.check()?;
-        check_purchase(made)?;
+        check_currency(&made.currency)?;
         refuse(made.amount_minor < 0, Refusal::BadAmount)?;
-        refuse(purchases.orders.contains_key(&made.order), Refusal::AlreadyPurchased)
+        let order = purchases.orders.get(&made.order);
+        refuse(order.is_some_and(|order| order.currency.is_some()), Refusal::AlreadyPurchased)
     };
     /// Records that what was bought arrived, once.
     FulfilOrder(OrderFulfilled) = |purchases, fulfilled| {
@@ -88,6 +95,8 @@ decisions! { Purchases {
     /// Records that a customer gave something back, no more in all than the order was worth.
     RecordReturn(ReturnMade) = |purchases, returned| {
         let order = purchases.order(returned.order)?;
+        let another = order.currency.as_ref() != Some(&returned.currency);
+        refuse(another, Refusal::AnotherCurrency)?;
         refuse(returned.amount_minor <= 0, Refusal::BadAmount)?;
         let total = order.returned_minor.saturating_add(returned.amount_minor);
         refuse(total > order.amount_minor, Refusal::ReturnExceedsOrder)

@@ -74,6 +74,8 @@ refusals! {
     AlreadyFulfilled "ALREADY_FULFILLED" "this order was fulfilled already";
     /// No ISO 4217 code.
     BadCurrency "BAD_CURRENCY" "a currency is three capital letters, such as EUR (ISO 4217)";
+    /// An order has one currency.
+    AnotherCurrency "ANOTHER_CURRENCY" "this order was paid in another currency";
     /// An amount below what it can be.
     BadAmount "BAD_AMOUNT" "the amount is negative or zero where it cannot be";
     /// More came back than was bought.

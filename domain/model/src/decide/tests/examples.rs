@@ -275,8 +275,14 @@ fn an_order_has_one_currency_and_gives_back_no_more_than_it_was_worth() {
             touchpoint: None,
         })
     };
-    let give_back =
-        |amount_minor| RecordReturn(ReturnMade { order: id(1), amount_minor, reason: None });
+    let give_back = |amount_minor| {
+        RecordReturn(ReturnMade {
+            order: id(1),
+            amount_minor,
+            currency: "EUR".into(),
+            reason: None,
+        })
+    };
     let mut told = known();
     for bad in ["", "eur", "EURO", "EU1"] {
         assert_eq!(told.give(&buy(bad)), Err(Refusal::BadCurrency), "{bad}");
@@ -285,6 +291,9 @@ fn an_order_has_one_currency_and_gives_back_no_more_than_it_was_worth() {
     told.give(&buy("EUR")).unwrap();
     assert_eq!(told.give(&buy("EUR")), Err(Refusal::AlreadyPurchased));
     assert_eq!(told.give(&give_back(0)), Err(Refusal::BadAmount));
+    let mut other = give_back(1);
+    other.0.currency = "USD".into();
+    assert_eq!(told.give(&other), Err(Refusal::AnotherCurrency));
     told.give(&give_back(600)).unwrap();
     assert_eq!(told.give(&give_back(401)), Err(Refusal::ReturnExceedsOrder));
     told.give(&give_back(400)).unwrap();

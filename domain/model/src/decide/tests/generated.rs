@@ -58,7 +58,12 @@ fn give(told: &mut Told, what: u8, on: u8, with: u8) -> Result<(), Refusal> {
             touchpoint: None,
         })),
         5 => told.give(&FulfilOrder(OrderFulfilled { order, late_by_seconds: 0 })),
-        6 | 7 => told.give(&RecordReturn(ReturnMade { order, amount_minor, reason: None })),
+        6 | 7 => told.give(&RecordReturn(ReturnMade {
+            order,
+            amount_minor,
+            currency: "EUR".into(),
+            reason: None,
+        })),
         8 => told.give(&MakeOffer(OfferMade { offer, description: "more".into() })),
         9 => told.give(&AcceptOffer(OfferAccepted { offer })),
         10 => told.give(&DeclineOffer(OfferDeclined { offer })),

@@ -1,0 +1,28 @@
+//! `cxledger bench`: what this machine reaches, measured. One file a subject.
+
+mod hostile;
+mod log;
+pub mod machine;
+mod views;
+
+use clap::Subcommand;
+
+/// What can be measured.
+#[derive(Debug, Subcommand)]
+pub enum Bench {
+    /// The embedded log: appends against raw syncs, catch-up, opening, size on disk.
+    Log(log::Log),
+    /// The views: catching up, rebuilding, disk and memory, readers' latency while writing.
+    Views(views::Arguments),
+    /// What hostile GraphQL requests cost before they are refused.
+    Hostile(hostile::Hostile),
+}
+
+/// Runs the command.
+pub fn run(bench: &Bench) -> anyhow::Result<()> {
+    match bench {
+        Bench::Log(log) => log::run(log),
+        Bench::Views(arguments) => views::run(arguments),
+        Bench::Hostile(hostile) => hostile.run(),
+    }
+}

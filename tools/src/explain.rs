@@ -1,0 +1,116 @@
+//! `cxledger explain`: every event behind a row of a view, with the row before and after.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use cx_projections::{Engine, Options, reasons};
+use serde_json::json;
+
+use crate::open::Opened;
+use crate::replay::event_json;
+
+/// Explain a row of a view: every event behind it, with the row before and after.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  cxledger explain customer customer-6f1c0a52-6a8e-4f1c-9d54-0d8c2f9a7e11
+  cxledger explain satisfaction 'instrument-…/NETPRO///2017-05' --limit 5 --json
+
+The keys of the cells behind a figure are in the GraphQL field `satisfaction { cells }`.")]
+pub struct Explain {
+    /// The view's name.
+    view: String,
+    /// The row's key; several parts are joined by `/`.
+    key: String,
+    /// At most so many events.
+    #[arg(long, default_value_t = 20)]
+    limit: usize,
+    /// Only events after the one of this number.
+    #[arg(long, default_value_t = 0)]
+    after: u64,
+    /// The data directory.
+    #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data")]
+    data: PathBuf,
+    /// One JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Explain {
+    /// Folds the views in a directory of their own, beside a running server, and explains the row.
+    pub fn run(&self) -> anyhow::Result<()> {
+        let opened = Opened::to_read(&self.data)?;
+        let views = Scratch::new()?;
+        opened.runtime.block_on(async {
+            let ledger = Arc::clone(opened.book.ledger());
+            let head = ledger.head().await?;
+            let engine = Engine::start(ledger, views.path(), Options::default()).await?;
+            engine.at_least(head, &[&self.view], std::time::Duration::MAX).await?;
+            let found = reasons(&engine, &self.view, &self.key, self.after, self.limit).await;
+            engine.shutdown().await;
+            let mut found = found?;
+            let mut steps = Vec::with_capacity(found.reasons.len());
+            for reason in &mut found.reasons {
+                opened.book.open(&mut reason.event)?;
+                steps.push(json!({
+                    "event": event_json(&mut reason.event),
+                    "before": reason.before,
+                    "after": reason.after,
+                }));
+            }
+            if self.json {
+                let answer = json!({
+                    "view": self.view, "key": self.key, "asOf": found.as_of.to_string(),
+                    "row": found.row, "reasons": steps, "more": found.more,
+                });
+                println!("{}", serde_json::to_string_pretty(&answer)?);
+                return Ok(());
+            }
+            println!("{} {} as of position {}", self.view, self.key, found.as_of);
+            match &found.row {
+                Some(row) => println!("  now {row}\n"),
+                None => println!("  there is no such row now\n"),
+            }
+            for (reason, step) in found.reasons.iter().zip(&steps) {
+                let event = &reason.event;
+                println!(
+                    "position {}  {}  {}",
+                    event.position,
+                    event.envelope.occurred_at,
+                    event.event.event_type()
+                );
+                println!("  before {}", step["before"]);
+                println!("  after  {}", step["after"]);
+            }
+            if found.more {
+                let last = found.reasons.last().map_or(0, |reason| reason.ordinal);
+                println!("\nThere is more: add --after {last}");
+            }
+            Ok(())
+        })
+    }
+}
+
+/// A directory that goes away with the command.
+pub struct Scratch(PathBuf);
+
+impl Scratch {
+    /// A fresh one in the system's folder for temporary files.
+    pub fn new() -> anyhow::Result<Self> {
+        let path = std::env::temp_dir().join(format!("cxledger-{}", uuid::Uuid::new_v4()));
+        std::fs::create_dir_all(&path)?;
+        Ok(Self(path))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &std::path::Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What cannot be removed is left to the system, whose folder it is in.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

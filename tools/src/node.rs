@@ -1,0 +1,102 @@
+//! A server over an opened data directory: views, schema, sockets, and an orderly end.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use cx_api::auth::Tokens;
+use cx_api::executor::{ExecutorConfig, Guarded};
+use cx_api::http::{Api, ApiConfig};
+use cx_api::metrics::ApiMetrics;
+use cx_api::schema::{System, schema};
+use cx_api::serve::{Drain, bind, serve};
+use cx_api::{page, ready};
+use cx_projections::{Engine, Options};
+use tokio::net::TcpListener;
+
+use crate::open::Opened;
+
+/// A server that is about to serve.
+pub struct Node {
+    system: System,
+    router: axum::Router,
+    drain: Drain,
+    listener: TcpListener,
+    address: SocketAddr,
+    server_file: std::path::PathBuf,
+}
+
+/// How a node meets the network.
+pub struct Meeting {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Who may ask; none on loopback.
+    pub tokens: Option<Tokens>,
+    /// Host names and origins.
+    pub api: ApiConfig,
+}
+
+impl Node {
+    /// Starts the views and takes the address.
+    pub async fn start(opened: &Opened, meeting: Meeting) -> anyhow::Result<Self> {
+        let listener = bind(meeting.listen, meeting.tokens.as_ref()).await?;
+        let address = listener.local_addr()?;
+        let ledger = Arc::clone(opened.book.ledger());
+        let engine = Engine::start(ledger, &opened.places.views(), Options::default()).await?;
+        let system = System { book: opened.book.clone(), engine: Arc::new(engine) };
+        let drain = Drain::default();
+        let readers = system.clone();
+        let executor =
+            Guarded::new(schema(system.clone()), ExecutorConfig::default(), ApiMetrics::default())
+                .with_current_position(Arc::new(move || Some(ready::lowest_head(&readers))));
+        let readiness = Arc::new(ready::SystemReadiness::new(system.clone()));
+        let router = Api::new(executor, meeting.api, readiness.clone(), drain.clone())
+            .with_tokens(meeting.tokens)
+            .with_figures(readiness)
+            .router(page::router());
+        let server_file = opened.places.server();
+        std::fs::write(&server_file, format!("http://{address}\n"))
+            .with_context(|| format!("{} cannot be written", server_file.display()))?;
+        Ok(Self { system, router, drain, listener, address, server_file })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The ledger and the views.
+    pub fn system(&self) -> &System {
+        &self.system
+    }
+
+    /// Serves until the signal, answers what was begun, closes the views in order.
+    pub async fn serve(
+        self,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> anyhow::Result<()> {
+        let served = serve(self.listener, self.router, self.drain, shutdown).await;
+        self.system.engine.shutdown().await;
+        // The file only tells other commands whom to ask; a left-over one does no harm.
+        let _ = std::fs::remove_file(&self.server_file);
+        Ok(served?)
+    }
+}
+
+/// Resolves when the process is asked to end: Ctrl-C or a termination signal.
+pub async fn asked_to_end() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = interrupt.await;
+}

@@ -1,0 +1,151 @@
+//! `cxledger replay`: a customer's history as an auditor reads it.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{ContentArrangement, Table};
+use cx_api::schema::event::body_of;
+use cx_ledger::Ledger;
+use cx_model::{CustomerId, Position, Recorded};
+use cx_projections::fold_history;
+use cx_projections::views::{Customer, OpenCase};
+use serde_json::{Value, json};
+
+use crate::open::Opened;
+
+/// Replay one customer's history, with the views as they stood.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  cxledger replay customer-6f1c0a52-6a8e-4f1c-9d54-0d8c2f9a7e11
+  cxledger replay customer-6f1c0a52-6a8e-4f1c-9d54-0d8c2f9a7e11 --as-of 1200
+  cxledger replay customer-6f1c0a52-6a8e-4f1c-9d54-0d8c2f9a7e11 --as-of 2026-01-31T12:00:00Z --json")]
+pub struct Replay {
+    /// The customer's id.
+    customer: CustomerId,
+    /// A position of the ledger, or a time at which the ledger had taken the events; the head if left out.
+    #[arg(long)]
+    as_of: Option<String>,
+    /// The data directory.
+    #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data")]
+    data: PathBuf,
+    /// One JSON object instead of tables.
+    #[arg(long)]
+    json: bool,
+}
+
+/// The position that `--as-of` means.
+pub async fn position_of(ledger: &dyn Ledger, as_of: Option<&str>) -> anyhow::Result<Position> {
+    let Some(text) = as_of else { return Ok(ledger.head().await?) };
+    if let Ok(position) = text.parse() {
+        return Ok(position);
+    }
+    let time = text.parse().with_context(|| {
+        format!("{text} is neither a position such as 1200 nor a time such as 2026-01-31T12:00:00Z")
+    })?;
+    Ok(ledger.position_at(time).await?)
+}
+
+impl Replay {
+    /// Prints the history.
+    pub fn run(&self) -> anyhow::Result<()> {
+        let opened = Opened::to_read(&self.data)?;
+        opened.runtime.block_on(async {
+            let ledger = opened.book.ledger();
+            let position = position_of(&**ledger, self.as_of.as_deref()).await?;
+            let mut history = opened.book.history(&self.customer.stream()).await?;
+            history.retain(|event| event.position <= position);
+            if history.is_empty() {
+                bail!("{} has no events up to position {position}", self.customer);
+            }
+            let views = self.views(&history, position);
+            for event in &mut history {
+                opened.book.open(event)?;
+            }
+            if self.json {
+                let events: Vec<Value> = history.iter_mut().map(event_json).collect();
+                let answer = json!({
+                    "customer": self.customer.to_string(),
+                    "asOf": position.to_string(),
+                    "events": events,
+                    "views": views,
+                });
+                println!("{}", serde_json::to_string_pretty(&answer)?);
+            } else {
+                self.print(&mut history, &views, position);
+            }
+            Ok(())
+        })
+    }
+
+    fn views(&self, history: &[Recorded], position: Position) -> Value {
+        let customer = fold_history::<Customer>(history, position).get(&self.customer);
+        let cases: Vec<Value> = fold_history::<OpenCase>(history, position)
+            .rows()
+            .into_iter()
+            .map(|((_, id), case, _)| json!({ "id": id.to_string(), "case": case }))
+            .collect();
+        json!({ "customer": customer, "openCases": cases })
+    }
+
+    fn print(&self, history: &mut [Recorded], views: &Value, position: Position) {
+        println!("{} as of position {position}: {} events\n", self.customer, history.len());
+        let mut table = Table::new();
+        table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_header(["position", "occurred", "recorded", "event", "what it says"]);
+        for event in history {
+            let body = body_of(&mut event.event);
+            table.add_row([
+                event.position.to_string(),
+                event.envelope.occurred_at.to_string(),
+                event.recorded_at.to_string(),
+                event.event.event_type().to_owned(),
+                short(&body),
+            ]);
+        }
+        println!("{table}\n");
+        let row = &views["customer"];
+        let count = |name: &str| row[name].to_string();
+        println!("As the views stood then");
+        println!("  interactions {}", count("interactions"));
+        println!("  responses    {}", count("responses"));
+        println!("  purchases    {}", count("purchases"));
+        println!("  open cases   {}", views["openCases"].as_array().map_or(0, Vec::len));
+        println!("  last scores  {}", row["last_scores"]);
+        println!("\nThe rows with every field: add --json.");
+    }
+}
+
+/// An opened event as JSON.
+pub fn event_json(event: &mut Recorded) -> Value {
+    json!({
+        "position": event.position.to_string(),
+        "stream": event.stream.as_str(),
+        "revision": event.revision,
+        "id": event.id,
+        "type": event.event.event_type(),
+        "occurredAt": event.envelope.occurred_at,
+        "precision": event.envelope.precision,
+        "recordedAt": event.recorded_at,
+        "actor": event.envelope.actor,
+        "source": event.envelope.source,
+        "body": body_of(&mut event.event),
+    })
+}
+
+/// What an event says on one line: ids and empty fields are left out.
+fn short(body: &Value) -> String {
+    let Value::Object(fields) = body else { return body.to_string() };
+    let plain = |value: &Value| match value {
+        Value::String(text) if text.len() == 36 && text.matches('-').count() == 4 => None,
+        Value::String(text) => Some(text.clone()),
+        Value::Null => None,
+        other => Some(other.to_string()),
+    };
+    let said: Vec<String> = fields
+        .iter()
+        .filter_map(|(name, value)| plain(value).map(|value| format!("{name}: {value}")))
+        .collect();
+    said.join(", ")
+}

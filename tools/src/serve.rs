@@ -1,0 +1,66 @@
+//! `cxledger serve`: the API over a data directory.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+use cx_api::auth::Tokens;
+use cx_api::http::ApiConfig;
+
+use crate::node::{Meeting, Node, asked_to_end};
+use crate::open::Opened;
+
+/// Serve GraphQL, subscriptions and ingest over a data directory.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  cxledger serve
+  cxledger serve --data /var/lib/cxledger --listen 127.0.0.1:9000
+  cxledger serve --listen 0.0.0.0:8080 --tokens tokens.txt --host ledger.example.org")]
+pub struct Serve {
+    /// The data directory; made if it is not there.
+    #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data")]
+    data: PathBuf,
+    #[command(flatten)]
+    network: Network,
+}
+
+/// Where and for whom to listen.
+#[derive(Debug, Args)]
+pub struct Network {
+    /// The address to listen on; port 0 takes a free one and prints it. Beyond loopback --tokens is asked for.
+    #[arg(long, env = "CXLEDGER_LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// A file of bearer tokens: lines of `name role sha256-of-token`.
+    #[arg(long, env = "CXLEDGER_TOKENS")]
+    pub tokens: Option<PathBuf>,
+    /// A name the server may be asked under, beside the loopback ones.
+    #[arg(long = "host")]
+    pub hosts: Vec<String>,
+    /// The origin of a page that may call across sites, such as https://desk.example.org.
+    #[arg(long = "origin")]
+    pub origins: Vec<String>,
+}
+
+impl Network {
+    /// As a node takes it.
+    pub fn meeting(&self) -> anyhow::Result<Meeting> {
+        let tokens = self.tokens.as_deref().map(Tokens::read).transpose()?;
+        let mut api = ApiConfig::default();
+        api.hosts.clone_from(&self.hosts);
+        api.origins.clone_from(&self.origins);
+        Ok(Meeting { listen: self.listen, tokens, api })
+    }
+}
+
+impl Serve {
+    /// Serves until Ctrl-C or a termination signal.
+    pub fn run(&self) -> anyhow::Result<()> {
+        let opened = Opened::to_write(&self.data)?;
+        let meeting = self.network.meeting()?;
+        opened.runtime.block_on(async {
+            let node = Node::start(&opened, meeting).await?;
+            println!("cxledger serves {} at http://{}", self.data.display(), node.address());
+            node.serve(asked_to_end()).await
+        })
+    }
+}

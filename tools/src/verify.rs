@@ -1,0 +1,94 @@
+//! `cxledger verify`: the log's digests, and the views against a fresh fold.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::bail;
+use clap::Args;
+use cx_projections::{Engine, Options};
+use serde_json::json;
+
+use crate::open::Opened;
+
+/// Verify a data directory: every frame of the log with its digest, every view against a fresh fold.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  cxledger verify
+  cxledger verify --data /var/lib/cxledger --json
+
+With a server running on the directory the log is verified and the views are left to it.")]
+pub struct Verify {
+    /// The data directory.
+    #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data")]
+    data: PathBuf,
+    /// One JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Verify {
+    /// Fails if anything does not agree.
+    pub fn run(&self) -> anyhow::Result<()> {
+        let opened = Opened::to_read(&self.data)?;
+        let log = opened.log.verify()?;
+        let digest: String = log.digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        if !self.json {
+            println!(
+                "log    {} appends up to position {}, {} bytes",
+                log.appends, log.head, log.size_bytes
+            );
+            println!("       digest {digest}");
+        }
+        let served = opened.places.server().exists();
+        let mut views = Vec::new();
+        if !served {
+            views = opened.runtime.block_on(async {
+                let ledger = Arc::clone(opened.book.ledger());
+                let head = ledger.head().await?;
+                let engine =
+                    Engine::start(ledger, &opened.places.views(), Options::default()).await?;
+                engine.at_least(head, &[], std::time::Duration::MAX).await?;
+                let verdicts = engine.verify().await;
+                engine.shutdown().await;
+                anyhow::Ok(verdicts?)
+            })?;
+        }
+        let mut wrong = Vec::new();
+        for verdict in &views {
+            let says = if verdict.agrees() { "agrees" } else { "DIFFERS" };
+            if !verdict.agrees() {
+                wrong.push(verdict.view);
+            }
+            if !self.json {
+                println!("view   {:<20} {says} at {} ", verdict.view, verdict.head.position);
+                println!("       root {}", verdict.head.root);
+            }
+        }
+        if self.json {
+            let views: Vec<_> = views
+                .iter()
+                .map(|verdict| {
+                    json!({
+                        "view": verdict.view,
+                        "position": verdict.head.position.to_string(),
+                        "root": verdict.head.root.to_string(),
+                        "agrees": verdict.agrees(),
+                    })
+                })
+                .collect();
+            let answer = json!({
+                "log": { "appends": log.appends, "position": log.head.to_string(), "digest": digest },
+                "views": views,
+                "viewsLeftToServer": served,
+            });
+            println!("{}", serde_json::to_string_pretty(&answer)?);
+        }
+        if !wrong.is_empty() {
+            bail!(
+                "these views differ from a fresh fold: {}; stop the server, remove their folders in views/ and start it: they are made anew",
+                wrong.join(", ")
+            );
+        }
+        Ok(())
+    }
+}
