@@ -64,7 +64,7 @@ impl CloudEvent {
     }
 
     /// An event from its JSON form.
-    pub(super) fn from_json(value: Value) -> Result<Self, Malformed> {
+    pub fn from_json(value: Value) -> Result<Self, Malformed> {
         let Value::Object(mut fields) = value else { return Err(Malformed::NotAnObject) };
         let data = match (fields.remove("data"), fields.remove("data_base64")) {
             (Some(data), None) => data,

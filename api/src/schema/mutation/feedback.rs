@@ -53,7 +53,7 @@ impl From<AnswerInput> for Answer {
 
 /// Something else that is known of a response.
 #[derive(Clone, InputObject)]
-pub struct AttributeInput {
+pub struct ResponseAttributeInput {
     /// Its name, such as `boarding_area`.
     pub name: String,
     /// Its value; not personal.
@@ -106,7 +106,7 @@ mutations! { FeedbackMutations {
         weight: Option<f64>,
         /// What else is known of the response.
         #[graphql(default)]
-        attributes: Vec<AttributeInput>,
+        attributes: Vec<ResponseAttributeInput>,
         /// The case it is about.
         case: Option<CaseId>,
         /// The customer stopped in the middle.
