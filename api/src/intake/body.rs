@@ -81,8 +81,7 @@ fn bare_id(key: &str, value: &mut Value) {
 fn wrap(value: &mut Value, path: &str) -> Result<(), Reason> {
     let (first, rest) = path.split_once('.').unwrap_or((path, ""));
     if first == "*" {
-        let items = value.as_array_mut().into_iter().flatten();
-        return items.map(|item| wrap(item, rest)).collect();
+        return value.as_array_mut().into_iter().flatten().try_for_each(|item| wrap(item, rest));
     }
     let Some(field) = value.as_object_mut().and_then(|fields| fields.get_mut(first)) else {
         return Ok(());
