@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn a_token_is_known_by_its_hash_and_has_its_role() {
         let hash: String =
-            Sha256::digest(b"open sesame").iter().map(|b| format!("{b:02x}")).collect();
+            Sha256::digest(b"open sesame").iter().fold(String::new(), |h, b| format!("{h}{b:02x}"));
         let tokens = Tokens::parse(&format!("# ours\nwriter {hash} importer # x\n")).unwrap();
         let caller = tokens.caller("open sesame").unwrap();
         assert_eq!((caller.role, caller.name.as_deref()), (Role::Writer, Some("importer")));

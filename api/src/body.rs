@@ -32,7 +32,8 @@ pub(crate) async fn read(
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(error)) => {
             let source = std::error::Error::source(&error);
-            let long = source.is_some_and(|e| e.is::<http_body_util::LengthLimitError>());
+            let long =
+                source.is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>);
             Err(if long { BodyError::TooLarge { limit } } else { BodyError::Broken })
         }
     }

@@ -196,13 +196,10 @@ impl<S: Executor> Guarded<S> {
         answers
             .map(move |answer| {
                 let started = Instant::now();
-                match answer {
-                    Ok(response) => this.finish(response, id, &positions, operation, started),
-                    Err(_) => {
-                        let panicked = Code::Internal.server_error("a resolver panicked", None);
-                        this.finish(failed(panicked), id, &positions, operation, started)
-                    }
-                }
+                let response = answer.unwrap_or_else(|_| {
+                    failed(Code::Internal.server_error("a resolver panicked", None))
+                });
+                this.finish(response, id, &positions, operation, started)
             })
             .take_while(move |response| {
                 // A request error ends the stream after it has been told.

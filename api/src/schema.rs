@@ -9,6 +9,7 @@ pub mod mutation;
 pub mod paging;
 pub mod quality;
 mod query;
+mod raw;
 pub mod reading;
 pub mod satisfaction;
 pub mod scalars;

@@ -1,6 +1,8 @@
 //! What we rely on in async-graphql. This table decides every upgrade: a version that fails it
 //! breaks clients (7.2.1 does), however new it is.
 
+#![allow(clippy::unwrap_used)] // a test may panic
+
 use async_graphql::{Executor, Request};
 use cx_api::executor::{ExecutorConfig, Guarded};
 use cx_api::metrics::ApiMetrics;

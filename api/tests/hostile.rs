@@ -1,5 +1,7 @@
 //! Requests that mean harm: each is refused by the rule that is meant to refuse it, on every way in.
 
+#![allow(clippy::unwrap_used)] // a test may panic
+
 use async_graphql::{Executor, Request, Value};
 use cx_api::executor::{ExecutorConfig, Guarded};
 use cx_api::hostile::{borderline, corpus};

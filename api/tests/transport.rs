@@ -1,5 +1,7 @@
 //! The transport as clients meet it: real sockets on loopback, a small schema behind them.
 
+#![allow(clippy::unwrap_used)] // a test may panic
+
 #[path = "desk/intake.rs"]
 mod intake;
 #[path = "desk/schema.rs"]

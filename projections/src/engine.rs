@@ -75,7 +75,7 @@ pub struct Options {
     pub views: Vec<Registered>,
     /// What each view's database may keep in memory, in bytes.
     pub cache_bytes: u64,
-    /// How many bytes of changed rows a view may hold back while it folds history.
+    /// How many bytes of changed rows all views together may hold back while they fold history.
     pub overlay_bytes: usize,
     /// Fold nothing after this position: for views as they stood.
     pub until: Option<Position>,
@@ -87,8 +87,8 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             views: crate::all_views(),
-            cache_bytes: 8 << 20,
-            overlay_bytes: 24 << 20,
+            cache_bytes: 4 << 20,
+            overlay_bytes: 96 << 20,
             until: None,
             check_rows: true,
         }
@@ -142,7 +142,9 @@ impl Engine {
         handle: &tokio::runtime::Handle,
     ) -> Result<Self, OpenError> {
         let (stop, stopped) = watch::channel(false);
-        let surroundings = Surroundings { directory, options, target: end.ordinal };
+        let overlay_bytes_now = Arc::default();
+        let surroundings =
+            Surroundings { directory, options, target: end.ordinal, overlay_bytes_now };
         let opened = options.views.iter().map(|view| {
             view.open(&surroundings)
                 .map_err(|source| OpenError::Store { path: directory.to_owned(), source })

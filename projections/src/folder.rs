@@ -163,6 +163,11 @@ impl<V: Projection> Folder<V> {
         self.head.recorded_at = event.recorded_at;
     }
 
+    /// Nothing but the head moved since the last commit, and nothing failed.
+    pub fn only_head_moved(&self) -> bool {
+        self.error.is_none() && !self.overlay.is_touched()
+    }
+
     /// Writes what was folded since the last commit, with the head. `Store::apply` shows it.
     pub fn stage(&mut self, want_keys: bool, want_deltas: bool) -> Result<Staged<V>, StoreError> {
         if let Some(error) = self.error.take() {

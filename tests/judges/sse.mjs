@@ -5,13 +5,14 @@ import { FOLLOW, done, graphql, must, record, register } from './say.mjs';
 
 const open = (headers) => createClient({ url: graphql, headers, retryAttempts: 0 });
 
-const { customer } = await register('graphql-sse');
+const { customer, position: start } = await register('graphql-sse');
 const written = [];
 for (let n = 0; n < 3; n += 1) written.push(await record(customer.id, `graphql-sse-${n}`));
 
 const first = open();
 const seen = [];
-for await (const answer of first.iterate({ query: FOLLOW, variables: { customer: customer.id } })) {
+const fromStart = { customer: customer.id, after: start };
+for await (const answer of first.iterate({ query: FOLLOW, variables: fromStart })) {
   must(!answer.errors, `an answer without errors, not ${JSON.stringify(answer.errors)}`);
   seen.push(answer.data.timeline);
   if (seen.length === 2) break;
@@ -46,7 +47,7 @@ for (const [name, rest] of Object.entries({ byArgument, byHeader })) {
 const response = await fetch(graphql, {
   method: 'POST',
   headers: { 'content-type': 'application/json', accept: 'text/event-stream' },
-  body: JSON.stringify({ query: FOLLOW, variables: { customer: customer.id } }),
+  body: JSON.stringify({ query: FOLLOW, variables: fromStart }),
 });
 let text = '';
 const decoder = new TextDecoder();

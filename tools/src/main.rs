@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
+mod backup;
 mod bench;
 mod demo;
 mod erase;
@@ -10,7 +11,9 @@ mod import;
 mod node;
 mod open;
 mod quarantine;
+mod repair;
 mod replay;
+mod restore;
 mod schema;
 mod serve;
 mod status;
@@ -39,12 +42,14 @@ enum Command {
     Explain(explain::Explain),
     Status(status::Status),
     Verify(verify::Verify),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
+    Repair(repair::Repair),
     Erase(erase::Erase),
     Schema(schema::Schema),
     /// Measure, and print the machine with the figures.
     #[command(subcommand)]
     Bench(bench::Bench),
-    /// Kill a writing process again and again, and count what is lost.
     Torture(torture::Torture),
 }
 
@@ -61,6 +66,9 @@ fn main() -> anyhow::Result<()> {
         Command::Explain(command) => command.run(),
         Command::Status(command) => command.run(),
         Command::Verify(command) => command.run(),
+        Command::Backup(command) => backup::run(&command),
+        Command::Restore(command) => restore::run(&command),
+        Command::Repair(command) => repair::run(&command),
         Command::Erase(command) => command.run(),
         Command::Bench(command) => bench::run(&command),
         Command::Torture(command) => torture::run(&command),

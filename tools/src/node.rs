@@ -8,6 +8,7 @@ use anyhow::Context;
 use cx_api::auth::Tokens;
 use cx_api::executor::{ExecutorConfig, Guarded};
 use cx_api::http::{Api, ApiConfig};
+use cx_api::intake::BookIntake;
 use cx_api::metrics::ApiMetrics;
 use cx_api::schema::{System, schema};
 use cx_api::serve::{Drain, bind, serve};
@@ -54,6 +55,7 @@ impl Node {
         let router = Api::new(executor, meeting.api, readiness.clone(), drain.clone())
             .with_tokens(meeting.tokens)
             .with_figures(readiness)
+            .with_intake(Arc::new(BookIntake::new(system.book.clone())))
             .router(page::router());
         let server_file = opened.places.server();
         std::fs::write(&server_file, format!("http://{address}\n"))

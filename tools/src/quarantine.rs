@@ -70,7 +70,11 @@ enum What {
 impl Command {
     /// Runs the command.
     pub fn run(self) -> anyhow::Result<()> {
-        let opened = Opened::to_write(&self.data)?;
+        // What only looks works beside a running server.
+        let opened = match self.what {
+            What::List | What::Show { .. } => Opened::to_read(&self.data)?,
+            _ => Opened::to_write(&self.data)?,
+        };
         let vault = opened.book.vault().clone();
         let mut store = Quarantine::open(&self.data, vault, LIMIT_BYTES, Timestamp::now())?;
         let entries = store.entries()?;

@@ -127,10 +127,12 @@ fn repeated(all: &mut Vec<Hostile>) {
     }
 }
 
+type Wrap = fn(Value) -> Value;
+
 fn variables(all: &mut Vec<Hostile>) {
-    let nest = |depth, wrap: fn(Value) -> Value| (0..depth).fold(json!(1), |value, _| wrap(value));
+    let nest = |depth, wrap: Wrap| (0..depth).fold(json!(1), |value, _| wrap(value));
     for depth in [33, 64, 120] {
-        let shapes: [(&str, fn(Value) -> Value); 3] = [
+        let shapes: [(&str, Wrap); 3] = [
             ("lists", |value| json!([value])),
             ("objects", |value| json!({ "k": value })),
             ("wide lists", |value| json!([1, value, 2])),
@@ -150,11 +152,8 @@ fn depth(all: &mut Vec<Hostile>) {
     for depth in [21, 30, 60] {
         let document = format!("{}{}", "{ a ".repeat(depth), "}".repeat(depth));
         all.push(Hostile::new(Rule::Depth, format!("{depth} fields deep"), document));
-        let document = format!(
-            "{{ a {}{} }}",
-            "... on Q { a ".repeat(1),
-            "{ a ".repeat(depth) + &"}".repeat(depth + 1)
-        );
+        let document =
+            format!("{{ a {}{} }}", "... on Q { a ", "{ a ".repeat(depth) + &"}".repeat(depth + 1));
         all.push(Hostile::new(Rule::Depth, format!("{depth} fields deep in a fragment"), document));
     }
     for fragments in [8, 15, 29] {
@@ -185,7 +184,7 @@ fn pages(all: &mut Vec<Hostile>) {
     for levels in [3, 5, 9] {
         let document = format!(
             "{}b{}",
-            "{ a(first: 100) { edges { node ".repeat(levels).replace("node {", "node {"),
+            "{ a(first: 100) { edges { node ".repeat(levels),
             " } } }".repeat(levels)
         );
         // `{ a(first: 100) { edges { node { a(first: 100) .. b } } } }`

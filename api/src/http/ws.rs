@@ -167,7 +167,7 @@ async fn converse<S: Executor>(
                 let Some(caller) = caller.clone().filter(|_| acknowledged) else {
                     return Some(Close::Unauthorized);
                 };
-                if let Err(close) = subscribe(connection, id, request, caller) {
+                if let Err(close) = subscribe(connection, id, *request, caller) {
                     return Some(close);
                 }
                 continue;

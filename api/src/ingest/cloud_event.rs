@@ -67,14 +67,13 @@ impl CloudEvent {
     pub fn from_json(value: Value) -> Result<Self, Malformed> {
         let Value::Object(mut fields) = value else { return Err(Malformed::NotAnObject) };
         let data = match (fields.remove("data"), fields.remove("data_base64")) {
-            (Some(_), Some(_)) => return Err(Malformed::Data),
             (Some(data), None) => data,
             (None, Some(Value::String(text))) => {
                 let bytes = STANDARD.decode(text).map_err(|_| Malformed::Data)?;
                 serde_json::from_slice(&bytes).map_err(|_| Malformed::Data)?
             }
-            (None, Some(_)) => return Err(Malformed::Data),
             (None, None) => Value::Null,
+            _ => return Err(Malformed::Data),
         };
         Self::from_attributes(fields, data)
     }

@@ -42,6 +42,7 @@ pub struct SatisfactionFilter {
 
 /// An attribute of responses, such as `boarding_area` = `G`.
 #[derive(Debug, Clone, InputObject)]
+#[graphql(name = "AttributeFilter")]
 pub struct AttributeInput {
     /// Its name.
     pub name: String,

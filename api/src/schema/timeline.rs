@@ -16,6 +16,7 @@ use cx_projections::views::timeline::{Asked, Entry, EntryStatus, Place, Timeline
 use super::catalogue::Touchpoint;
 use super::event::LedgerEvent;
 use super::paging::{self, Cursor, PageInfo};
+use super::raw::RawList;
 use super::reading::{self, Source};
 use super::scalars::DateTime;
 use crate::errors::Code;
@@ -186,15 +187,22 @@ pub struct TimelineEdge {
 
 /// A page of a timeline.
 #[derive(Debug, Clone, SimpleObject)]
+#[graphql(complex)]
 pub struct TimelineConnection {
     /// The entries with their cursors.
-    pub edges: Vec<TimelineEdge>,
-    /// The entries alone.
-    pub nodes: Vec<TimelineEntry>,
+    pub edges: RawList<TimelineEdge>,
     /// Whether there is more.
     pub page_info: PageInfo,
     /// The position the page is true at.
     pub as_of: Position,
+}
+
+#[ComplexObject]
+impl TimelineConnection {
+    /// The entries alone.
+    async fn nodes(&self) -> RawList<TimelineEntry> {
+        RawList(self.edges.0.iter().map(|edge| edge.node.clone()).collect())
+    }
 }
 
 /// What a reader of a timeline asks for.
@@ -241,6 +249,5 @@ pub fn page(question: &TimelineQuestion, source: &Source<Timeline>) -> Result<Ti
         start_cursor: edges.first().map(|edge| edge.cursor.clone()),
         end_cursor: edges.last().map(|edge| edge.cursor.clone()),
     };
-    let nodes = edges.iter().map(|edge| edge.node.clone()).collect();
-    Ok(TimelineConnection { edges, nodes, page_info, as_of: source.position() })
+    Ok(TimelineConnection { edges: RawList(edges), page_info, as_of: source.position() })
 }

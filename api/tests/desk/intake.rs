@@ -1,5 +1,7 @@
 //! An intake in memory: knows two types, takes each fact once.
 
+#![allow(clippy::unwrap_used)] // a test may panic
+
 use std::collections::HashMap;
 use std::sync::Mutex;
 
@@ -24,13 +26,11 @@ impl Intake for Held {
                 return Ok(Outcome::Quarantined { reason: "the type is not known".into() });
             }
             let next = facts.len() as u64 + 1;
-            Ok(match facts.get(&event.fact_id()) {
-                Some(first) => Outcome::Repeated { position: Position::new(*first) },
-                None => {
-                    facts.insert(event.fact_id(), next);
-                    Outcome::Taken { position: Position::new(next) }
-                }
-            })
+            if let Some(first) = facts.get(&event.fact_id()) {
+                return Ok(Outcome::Repeated { position: Position::new(*first) });
+            }
+            facts.insert(event.fact_id(), next);
+            Ok(Outcome::Taken { position: Position::new(next) })
         };
         Box::pin(std::future::ready(items.into_iter().map(take).collect()))
     }

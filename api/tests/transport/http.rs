@@ -226,7 +226,7 @@ async fn health_and_metrics_tell_how_it_is() {
     let server = Server::start().await;
     server.query("{ thing { name } }").await;
     server.query("{ nope }").await;
-    server.query(&format!("{}", "{ a ".repeat(100))).await;
+    server.query(&"{ a ".repeat(100)).await;
     assert_eq!(server.ask("GET /health/live", &[], "").await.body, "alive\n");
     let ready = server.ask("GET /health/ready", &[], "").await;
     assert_eq!((ready.status, ready.json()["ready"].as_bool()), (200, Some(true)));

@@ -96,13 +96,13 @@ impl Server {
         let host = format!("localhost:{}", self.address.port());
         let mut text = format!("{line} HTTP/1.1\r\nconnection: close\r\n");
         if !headers.iter().any(|(name, _)| *name == "host") {
-            text += &format!("host: {host}\r\n");
+            text = format!("{text}host: {host}\r\n");
         }
         for (name, value) in headers {
-            text += &format!("{name}: {value}\r\n");
+            text = format!("{text}{name}: {value}\r\n");
         }
         if !body.is_empty() {
-            text += &format!("content-length: {}\r\n", body.len());
+            text = format!("{text}content-length: {}\r\n", body.len());
         }
         let mut stream = self.send(format!("{text}\r\n{body}").as_bytes()).await;
         let mut answer = Vec::new();

@@ -4,6 +4,7 @@
 //! with exactly a prefix of what was sent that holds everything acknowledged. `docs/log-format.md`
 //! draws the files byte by byte.
 
+mod backup;
 mod commit;
 mod format;
 mod ids;
@@ -13,6 +14,7 @@ mod port;
 mod prepare;
 mod read;
 mod recover;
+mod repair;
 mod scan;
 mod shared;
 mod sidecar;
@@ -44,12 +46,17 @@ use recover::{Mode, Recovered, recover};
 use shared::Shared;
 use writer::Writer;
 
+pub use backup::{BackupError, restore};
 pub use format::Digest;
 pub use recover::OpenReport;
+pub use repair::{Cut, repair};
 pub use verify::Verified;
 
 /// How long an append waits for its run.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
+
+/// How often the lock is tried before another process counts as a writer: for about two seconds.
+const LOCK_TRIES: usize = 100;
 
 /// How a log is kept.
 #[derive(Debug, Clone)]
@@ -77,7 +84,7 @@ pub struct EmbeddedLog {
 struct Open {
     shared: Arc<Shared>,
     threads: Mutex<Vec<JoinHandle<()>>>,
-    _lock: Option<Box<dyn Any + Send + Sync>>,
+    lock: Option<Box<dyn Any + Send + Sync>>,
 }
 
 impl EmbeddedLog {
@@ -85,7 +92,7 @@ impl EmbeddedLog {
     /// new log. What a crash left of a run that was never acknowledged is cut back and reported;
     /// damage is refused.
     pub fn open(directory: &Path, options: Options) -> Result<(Self, OpenReport), OpenError> {
-        std::fs::create_dir_all(directory)
+        make_directory(directory)
             .map_err(|source| OpenError::Io { path: directory.to_owned(), source })?;
         Self::open_storage(Arc::new(Disk::new(directory)), options)
     }
@@ -106,7 +113,16 @@ impl EmbeddedLog {
     ) -> Result<(Self, OpenReport), OpenError> {
         let failed = |source| OpenError::Io { path: storage.path(""), source };
         let locked = || OpenError::Locked { path: storage.path("") };
-        let lock = storage.lock(true).map_err(failed)?.ok_or_else(locked)?;
+        // A reader holds the lock while it opens: wait for it, not for a writer.
+        let mut lock = storage.lock(true).map_err(failed)?;
+        for _ in 0..LOCK_TRIES {
+            if lock.is_some() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+            lock = storage.lock(true).map_err(failed)?;
+        }
+        let lock = lock.ok_or_else(locked)?;
         let mut recovered = recover(&*storage, Mode::Write)?;
         remove_unfinished(&*storage).map_err(failed)?;
         let full = options.segment_bytes.clamp(4096, u64::from(u32::MAX));
@@ -122,6 +138,7 @@ impl EmbeddedLog {
             recovered.index.segments.push(writer.segment());
         }
         recovered.index.digest = writer.digest;
+        recovered.index.recorded_at = writer.recorded_at;
         for (number, bytes) in std::mem::take(&mut recovered.sidecars) {
             preparer.write_sidecar(number, bytes);
         }
@@ -137,7 +154,7 @@ impl EmbeddedLog {
             spawn("cx-ledger-commit", move || committing.work())
                 .map_err(|source| OpenError::Io { path: shared.storage.path(""), source })?,
         ];
-        let open = Open { shared, threads: Mutex::new(threads), _lock: Some(lock) };
+        let open = Open { shared, threads: Mutex::new(threads), lock: Some(lock) };
         Ok((Self { open: Arc::new(open) }, report))
     }
 
@@ -152,13 +169,14 @@ impl EmbeddedLog {
         drop(lock);
         if let Some(last) = &recovered.last {
             recovered.index.digest = last.standing.digest;
+            recovered.index.recorded_at = last.standing.recorded_at;
         }
         let report = recovered.report.clone();
         let (preparer, _) = Preparer::new(Sizes { first: 4096, full: 4096 });
         preparer.close();
         let ledger = recovered.ledger;
         let shared = share(storage, recovered, ledger, None, preparer, Options::default());
-        let open = Open { shared, threads: Mutex::default(), _lock: None };
+        let open = Open { shared, threads: Mutex::default(), lock: None };
         Ok((Self { open: Arc::new(open) }, report))
     }
 
@@ -285,11 +303,25 @@ impl EmbeddedLog {
     pub fn health_now(&self) -> Health {
         if let Some(reason) = self.shared().poison.get() {
             Health::ReadOnly(reason.clone())
-        } else if self.open._lock.is_none() {
+        } else if self.open.lock.is_none() {
             Health::ReadOnly("the ledger is open to be read only".into())
         } else {
             Health::Writable
         }
+    }
+}
+
+/// Makes a directory and those above it, durably: each name is synced in the directory it is in.
+fn make_directory(directory: &Path) -> std::io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    let above = directory.parent().filter(|above| !above.as_os_str().is_empty());
+    let above = above.unwrap_or(Path::new("."));
+    make_directory(above)?;
+    match std::fs::create_dir(directory) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => std::fs::File::open(above)?.sync_all(),
     }
 }
 
@@ -309,7 +341,7 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<Jo
 /// Files that were being made when the process ended.
 fn remove_unfinished(storage: &dyn Storage) -> std::io::Result<()> {
     for name in storage.list()? {
-        if name.ends_with(".new") {
+        if std::path::Path::new(&name).extension().is_some_and(|extension| extension == "new") {
             storage.remove(&name)?;
         }
     }

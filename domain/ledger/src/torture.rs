@@ -165,11 +165,13 @@ fn live_and_die(mut command: Command, random: &mut Seeded) -> std::io::Result<Ha
     };
     // A child is killed while it opens, or some time after its first word.
     let while_opening = random.one_in(6);
-    while !while_opening {
-        let Some(line) = lines.next().transpose()? else { break };
-        hear(&line);
-        if line.starts_with("sending") {
-            break;
+    if !while_opening {
+        for line in lines.by_ref() {
+            let line = line?;
+            hear(&line);
+            if line.starts_with("sending") {
+                break;
+            }
         }
     }
     let delay = Duration::from_micros(random.below(if while_opening { 15_000 } else { 60_000 }));

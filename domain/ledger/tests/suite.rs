@@ -1,5 +1,10 @@
 //! The ledger's proof.
 
+// The helpers of tests are tests too, and the log's file names are lower case.
+#![allow(clippy::unwrap_used, clippy::case_sensitive_file_extension_comparisons)]
+
+#[path = "suite/backing_up.rs"]
+mod backing_up;
 #[path = "suite/conforming.rs"]
 mod conforming;
 #[path = "suite/crashing.rs"]
@@ -8,6 +13,8 @@ mod crashing;
 mod damage;
 #[path = "suite/erasing.rs"]
 mod erasing;
+#[path = "suite/golden.rs"]
+mod golden;
 #[path = "suite/killing.rs"]
 mod killing;
 #[path = "suite/workload.rs"]

@@ -175,6 +175,6 @@ mod tests {
             digest.update(&bytes.data);
             digest.update(&bytes.metadata);
         }
-        digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        digest.finalize().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
     }
 }

@@ -4,6 +4,8 @@
 //! the barest where that is another. A file never changes. For a new event or version, run this
 //! test once with `CX_GOLDEN=write`: it writes what is missing and overwrites nothing.
 
+#![allow(clippy::unwrap_used)] // the helpers of a test fail by panicking, as the test does
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};

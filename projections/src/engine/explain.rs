@@ -7,7 +7,7 @@ use super::Engine;
 use super::reader::{ReadError, Row};
 use crate::fold::Fold;
 use crate::key::Key;
-use crate::projection::Projection;
+use crate::projection::{Figure, Projection};
 use crate::rows::{EVIDENCE_PER_ROW, Evidence, space};
 use crate::store::{StoreError, Stretch};
 use crate::stored;
@@ -50,7 +50,7 @@ pub enum ExplainError {
     /// The ledger cannot be read.
     #[error(transparent)]
     Ledger(#[from] cx_ledger::ReadError),
-    /// The view does not say which stream its rows come from.
+    /// The view does not say which stream its rows come from, or they are sums.
     #[error("view {view} does not say which stream this row comes from, so it cannot be explained")]
     NoStream {
         /// The view.
@@ -68,7 +68,7 @@ struct Pointed<V: Projection> {
 
 impl Engine {
     /// At most `limit` of the events that touched a row, those after the event numbered `after`,
-    /// oldest first. A sum is explained by its evidence, any other row by its customer's stream.
+    /// oldest first: the events of the row's stream are folded again.
     pub async fn explain<V: Projection>(
         &self,
         key: &V::Key,
@@ -76,27 +76,44 @@ impl Engine {
         limit: usize,
     ) -> Result<Explained<V>, ExplainError> {
         let reader = self.reader::<V>();
-        let (row, as_of, pointed) = {
-            let (key, reader) = (key.clone(), reader.clone());
-            let read = tokio::task::spawn_blocking(move || {
-                let snapshot = reader.snapshot()?;
-                let row = snapshot.get(&key)?;
-                let touched = row.as_ref().map_or(0, |row| row.provenance.count);
-                let pointed = evidence::<V>(snapshot.store(), &key, touched, after, limit + 1)
-                    .map_err(|error| snapshot.failed(error))?;
-                Ok::<_, ReadError>((row, snapshot.as_of(), pointed))
-            });
-            read.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?
+        let row_key = key.clone();
+        let (row, as_of) = off_the_async_threads(move || {
+            let snapshot = reader.snapshot()?;
+            Ok::<_, ReadError>((snapshot.get(&row_key)?, snapshot.as_of()))
+        })
+        .await?;
+        let Some(stream) = V::stream_of(key) else {
+            return Err(ExplainError::NoStream { view: V::NAME });
         };
-        let mut steps = match (pointed, V::stream_of(key)) {
-            (Some(pointed), _) => self.steps_of_evidence(pointed).await?,
-            (None, Some(stream)) => {
-                let history = self.history(&stream, as_of).await?;
-                steps_of_history::<V>(&history, key, after, limit + 1)
-            }
-            (None, None) if row.is_none() => Vec::new(),
-            (None, None) => return Err(ExplainError::NoStream { view: V::NAME }),
-        };
+        let history = self.history(&stream, as_of).await?;
+        let mut steps = steps_of_history::<V>(&history, key, after, limit + 1);
+        let more = steps.len() > limit;
+        steps.truncate(limit);
+        Ok(Explained { row, as_of, steps, more })
+    }
+
+    /// The same for a sum over customers: a page of its evidence is read and nothing is folded.
+    pub async fn explain_sum<V: Projection>(
+        &self,
+        cell: &V::Key,
+        after: u64,
+        limit: usize,
+    ) -> Result<Explained<V>, ExplainError>
+    where
+        V::View: Figure,
+    {
+        let reader = self.reader::<V>();
+        let cell = cell.clone();
+        let (row, as_of, pointed) = off_the_async_threads(move || {
+            let snapshot = reader.snapshot()?;
+            let row = snapshot.get(&cell)?;
+            let touched = row.as_ref().map_or(0, |row| row.provenance.count);
+            let pointed = evidence::<V>(snapshot.store(), &cell, touched, after, limit + 1)
+                .map_err(|error| snapshot.failed(error))?;
+            Ok::<_, ReadError>((row, snapshot.as_of(), pointed))
+        })
+        .await?;
+        let mut steps = self.steps_of_evidence(pointed).await?;
         let more = steps.len() > limit;
         steps.truncate(limit);
         Ok(Explained { row, as_of, steps, more })
@@ -152,54 +169,58 @@ impl Engine {
     }
 }
 
-/// The evidence of a sum after an ordinal; `None` for a row that is no sum.
+async fn off_the_async_threads<T: Send + 'static>(read: impl FnOnce() -> T + Send + 'static) -> T {
+    let read = tokio::task::spawn_blocking(read);
+    read.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+}
+
+/// The evidence of a sum after an ordinal.
 fn evidence<V: Projection>(
     store: &dyn crate::store::Store,
     key: &V::Key,
     touched: u64,
     after: u64,
     limit: usize,
-) -> Result<Option<Vec<Pointed<V>>>, StoreError> {
+) -> Result<Vec<Pointed<V>>, StoreError>
+where
+    V::View: Figure,
+{
     let mut prefix = vec![space::EVIDENCE];
     key.encode(&mut prefix);
-    let block = |place: u64| -> Result<Option<Evidence<V::View>>, StoreError> {
+    let block = |place: u64| {
         let mut block = prefix.clone();
         (place as u32).encode(&mut block);
-        let Some(bytes) = store.get(&block)? else { return Ok(None) };
-        stored::read_row(stored::open(&bytes)?.row).map(Some)
+        block
     };
-    if block(0)?.is_none() {
-        return Ok(None);
-    }
+    let first_of = |place: u64| -> Result<Option<u64>, StoreError> {
+        let Some(bytes) = store.get(&block(place))? else { return Ok(None) };
+        let found: Evidence<V::View> = stored::read_row(stored::open(&bytes)?.row)?;
+        Ok(found.entries.first().map(|entry| entry.ordinal))
+    };
     // Blocks are in the order of the ledger: halve the way to the one that holds `after`.
     let (mut low, mut high) = (0, touched.div_ceil(EVIDENCE_PER_ROW).max(1));
     while high - low > 1 {
         let middle = low + (high - low) / 2;
-        let first = block(middle)?.and_then(|found| found.entries.first().map(|e| e.ordinal));
-        if first.is_some_and(|first| first <= after) { low = middle } else { high = middle }
+        let early = first_of(middle)?.is_some_and(|first| first <= after);
+        if early { low = middle } else { high = middle }
     }
     let mut pointed = Vec::new();
-    let mut start = prefix.clone();
-    (low as u32).encode(&mut start);
     let mut stretch = Stretch::under(&prefix);
-    stretch.from = std::ops::Bound::Included(start);
+    stretch.from = std::ops::Bound::Included(block(low));
     store.scan(&stretch, &mut |_, bytes| {
         let found: Evidence<V::View> = stored::read_row(stored::open(bytes)?.row)?;
-        let mut before = found.before;
+        let mut sum = found.before;
         for entry in found.entries {
+            let before = sum.clone();
+            sum.add(&entry.delta);
             if entry.ordinal > after && pointed.len() < limit {
-                pointed.push(Pointed {
-                    ordinal: entry.ordinal,
-                    position: entry.position(),
-                    before: before.clone(),
-                    after: entry.after.clone(),
-                });
+                let (ordinal, position) = (entry.ordinal, entry.position());
+                pointed.push(Pointed { ordinal, position, before, after: sum.clone() });
             }
-            before = entry.after;
         }
         Ok(pointed.len() < limit)
     })?;
-    Ok(Some(pointed))
+    Ok(pointed)
 }
 
 /// Folds a stream event by event and notes those that touched the row.

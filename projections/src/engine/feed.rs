@@ -1,7 +1,7 @@
 //! The one reader of the ledger: it decodes each event once and hands it to every view.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -33,6 +33,8 @@ pub(crate) struct Feed {
     stop: watch::Receiver<bool>,
     state: Mutex<State>,
     undecodable: AtomicU64,
+    /// It has events that some view does not take yet.
+    waits_for_views: AtomicBool,
     /// Events after this position are not handed on.
     until: Option<Position>,
 }
@@ -59,7 +61,14 @@ impl Feed {
             views: Vec::new(),
         };
         let state = Mutex::new(state);
-        Self { ledger, stop, state, undecodable: AtomicU64::new(0), until }
+        Self {
+            ledger,
+            stop,
+            state,
+            undecodable: AtomicU64::new(0),
+            waits_for_views: AtomicBool::new(false),
+            until,
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -76,6 +85,11 @@ impl Feed {
 
     pub fn undecodable(&self) -> u64 {
         self.undecodable.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is a slow view, and not the ledger, that keeps the others waiting.
+    pub fn waits_for_views(&self) -> bool {
+        self.waits_for_views.load(Ordering::Acquire)
     }
 
     /// The last event the feed has seen.
@@ -177,6 +191,7 @@ impl Feed {
     }
 
     fn hand_on(&self, chunk: &Chunk) {
+        self.waits_for_views.store(true, Ordering::Release);
         let mut waiting = {
             let mut state = self.state();
             if let Some(last) = chunk.events.last() {
@@ -212,6 +227,7 @@ impl Feed {
         if !gone.is_empty() {
             self.state().views.retain(|(name, _)| !gone.contains(name));
         }
+        self.waits_for_views.store(false, Ordering::Release);
     }
 }
 

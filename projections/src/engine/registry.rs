@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::path::Path;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 
@@ -60,6 +61,7 @@ pub(crate) struct Surroundings<'a> {
     pub options: &'a Options,
     /// The last ordinal of the ledger.
     pub target: u64,
+    pub overlay_bytes_now: Arc<AtomicUsize>,
 }
 
 /// A view whose rows are open and whose thread does not run yet.
@@ -195,6 +197,7 @@ fn open<V: Projection>(surroundings: &Surroundings<'_>) -> Result<Box<dyn Opened
     let settings = Settings {
         cache_bytes: options.cache_bytes,
         overlay_bytes: options.overlay_bytes,
+        overlay_bytes_now: surroundings.overlay_bytes_now.clone(),
         target: surroundings.target,
         check_rows: options.check_rows,
     };

@@ -1,6 +1,6 @@
 //! The thread of one view: it takes events, folds them, commits, and mends what is damaged.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -20,14 +20,16 @@ use crate::store::{Store, StoreError};
 /// How often what was written is made to survive the process.
 const FLUSH_EVERY: Duration = Duration::from_millis(500);
 /// How long rows may wait for their commit while there is history to fold.
-const COMMIT_AT_LEAST_EVERY: Duration = Duration::from_secs(2);
+const COMMIT_AT_LEAST_EVERY: Duration = Duration::from_secs(5);
 /// How long to wait for events before looking after other things.
 const IDLE: Duration = Duration::from_millis(50);
 
 /// What a worker needs to know.
 pub(crate) struct Settings {
     pub cache_bytes: u64,
+    /// What all views together may hold back, and what they do.
     pub overlay_bytes: usize,
+    pub overlay_bytes_now: Arc<AtomicUsize>,
     /// The ledger's last ordinal when the engine started: a new generation is served from there on.
     pub target: u64,
     pub check_rows: bool,
@@ -57,6 +59,8 @@ pub(crate) struct Worker<V: Projection> {
     flushed: u64,
     last_commit: Instant,
     uncommitted: u64,
+    booked: usize,
+    head_must_be_written: bool,
     pace: Pace,
 }
 
@@ -95,6 +99,8 @@ impl<V: Projection> Worker<V> {
             last_flush: now,
             last_commit: now,
             uncommitted: 0,
+            booked: 0,
+            head_must_be_written: false,
             pace: Pace { since: now, events: 0 },
         })
     }
@@ -141,24 +147,31 @@ impl<V: Projection> Worker<V> {
 
     fn take_from_feed(&mut self, receiver: &Receiver<Chunk>) -> Result<End, StoreError> {
         self.serve_if_done()?;
+        let mut more = false;
         loop {
             let chunk = match receiver.try_recv() {
                 Ok(chunk) => chunk,
                 Err(TryRecvError::Disconnected) => break,
                 Err(TryRecvError::Empty) => {
-                    let wait = if self.check.is_some() { Duration::ZERO } else { IDLE };
+                    let wait = if self.check.is_some() && !more { Duration::ZERO } else { IDLE };
                     match receiver.recv_timeout(wait) {
                         Ok(chunk) => chunk,
                         Err(RecvTimeoutError::Disconnected) => break,
                         Err(RecvTimeoutError::Timeout) => {
-                            self.idle()?;
+                            if !more || !self.feed.waits_for_views() || self.is_commit_due() {
+                                self.idle()?;
+                            }
+                            if self.feed.stopped() {
+                                return Ok(End::Stopped);
+                            }
                             continue;
                         }
                     }
                 }
             };
             self.fold(&chunk.events)?;
-            if !chunk.more {
+            more = chunk.more;
+            if !more {
                 // What is there already goes into the same batch, a live one stays small.
                 let mut events = chunk.events.len();
                 while events < 100
@@ -216,9 +229,12 @@ impl<V: Projection> Worker<V> {
         }
     }
 
-    fn is_commit_due(&self) -> bool {
-        self.folder.overlay.bytes() >= self.settings.overlay_bytes
-            || (self.served && self.last_commit.elapsed() >= COMMIT_AT_LEAST_EVERY)
+    /// All views together hold back only so much; of those, one of the largest commits.
+    fn is_commit_due(&mut self) -> bool {
+        self.book_keep();
+        let all = self.settings.overlay_bytes_now.load(Ordering::Relaxed);
+        let full = all >= self.settings.overlay_bytes && self.booked * 8 >= all;
+        full || (self.served && self.last_commit.elapsed() >= COMMIT_AT_LEAST_EVERY)
     }
 
     fn fold(&mut self, events: &[Recorded]) -> Result<(), StoreError> {
@@ -261,6 +277,7 @@ impl<V: Projection> Worker<V> {
         );
         self.folder.stall(culprit);
         self.uncommitted += 1;
+        self.head_must_be_written = true;
         self.commit()
     }
 
@@ -279,7 +296,9 @@ impl<V: Projection> Worker<V> {
             // The old generation, which nobody can mend: its code is gone.
             self.serve_nothing();
         }
-        if self.uncommitted > 0 {
+        if self.uncommitted > 0 && self.folder.only_head_moved() && !self.head_must_be_written {
+            self.move_head();
+        } else if self.uncommitted > 0 {
             let announce = self.served && self.shared.changes.receiver_count() > 0;
             let staged = self.folder.stage(announce, self.check.is_some())?;
             let store = self.folder.store().clone();
@@ -308,10 +327,40 @@ impl<V: Projection> Worker<V> {
                     check.change(&key, before, now);
                 }
             }
-            self.uncommitted = 0;
-            self.last_commit = Instant::now();
+            self.committed();
         }
         self.look_after()
+    }
+
+    fn committed(&mut self) {
+        self.uncommitted = 0;
+        self.last_commit = Instant::now();
+        self.head_must_be_written = false;
+        self.book_keep();
+    }
+
+    /// Events that changed no row move the head in memory; it is written with the next flush.
+    fn move_head(&mut self) {
+        self.folder.overlay.discard();
+        let head = self.folder.head.clone();
+        self.progress().head = head.clone();
+        if self.served {
+            self.shared.active.write().unwrap_or_else(PoisonError::into_inner).head = head.clone();
+            self.shared.heads.send_replace(head);
+        }
+        self.committed();
+    }
+
+    /// Tells the other views how much memory this one's changed rows take.
+    fn book_keep(&mut self) {
+        let bytes = self.folder.overlay.bytes();
+        let all = &self.settings.overlay_bytes_now;
+        if bytes >= self.booked {
+            all.fetch_add(bytes - self.booked, Ordering::Relaxed);
+        } else {
+            all.fetch_sub(self.booked - bytes, Ordering::Relaxed);
+        }
+        self.booked = bytes;
     }
 
     /// What is done between batches, events or not.
@@ -366,6 +415,7 @@ impl<V: Projection> Worker<V> {
     fn flush(&mut self) -> Result<(), StoreError> {
         self.last_flush = Instant::now();
         if self.uncommitted == 0 && self.flushed < self.folder.head.ordinal {
+            self.folder.commit()?;
             self.folder.store().flush()?;
             self.directory().note_flushed(&self.folder.head)?;
             self.flushed = self.folder.head.ordinal;
@@ -469,6 +519,7 @@ impl<V: Projection> Worker<V> {
     fn close(&mut self) -> Result<(), StoreError> {
         self.commit()?;
         self.last_flush = Instant::now();
+        self.folder.commit()?;
         self.folder.store().flush()?;
         self.directory().note_flushed(&self.folder.head)?;
         self.directory().mark_clean()

@@ -37,11 +37,20 @@ pub(crate) struct Space<K, R> {
     pub wrong_lane: bool,
     /// A rough count of the bytes in memory.
     bytes: usize,
+    /// Something changed since the last commit.
+    touched: bool,
 }
 
 impl<K: Key, R: View> Space<K, R> {
     fn new(tag: u8) -> Self {
-        Self { tag, slots: BTreeMap::new(), lanes: None, wrong_lane: false, bytes: 0 }
+        Self {
+            tag,
+            slots: BTreeMap::new(),
+            lanes: None,
+            wrong_lane: false,
+            bytes: 0,
+            touched: false,
+        }
     }
 
     fn key_bytes(&self, key: &K) -> Vec<u8> {
@@ -76,7 +85,7 @@ impl<K: Key, R: View> Space<K, R> {
             let provenance = Provenance::default();
             (Slot { value: None, provenance, stored: None, changed: false }, 0)
         });
-        self.bytes += 160 + 2 * size;
+        self.bytes += 200 + 3 * size;
         self.slots.insert(key.clone(), slot);
     }
 
@@ -125,7 +134,8 @@ impl<K: Key, R: View> Space<K, R> {
         error: &mut Option<StoreError>,
     ) -> &mut Slot<R> {
         self.load(store, key, error);
-        self.bytes += 64;
+        self.bytes += 150;
+        self.touched = true;
         let slot = self.slots.get_mut(key).expect("the row was loaded just now");
         slot.provenance.touch(event.ordinal);
         slot.changed = true;
@@ -167,6 +177,13 @@ impl<K: Key, R: View> Space<K, R> {
             }
         }
         self.bytes = 0;
+        self.touched = false;
+    }
+
+    fn discard(&mut self) {
+        self.slots.clear();
+        self.bytes = 0;
+        self.touched = false;
     }
 }
 
@@ -184,31 +201,31 @@ pub(crate) struct Commit {
     pub deltas: Vec<Delta>,
 }
 
-/// The events behind a sum, some to a row: the sum before the first of them, and after each.
+/// The events behind a sum, some to a row: the sum before the first of them, and what each added.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Evidence<R> {
     pub before: R,
     pub entries: Vec<Proof<R>>,
 }
 
-/// One event and the sum after it.
+/// One event and what it added.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Proof<R> {
     pub ordinal: u64,
     /// The position's parts as distances from the ordinal and from each other: small numbers.
     lead: u64,
     lag: u64,
-    pub after: R,
+    pub delta: R,
 }
 
 impl<R> Proof<R> {
-    fn new(event: &Recorded, after: R) -> Self {
+    fn new(event: &Recorded, delta: R) -> Self {
         let position = event.position;
         Self {
             ordinal: event.ordinal,
             lead: position.commit().wrapping_sub(event.ordinal),
             lag: position.commit().wrapping_sub(position.prepare()),
-            after,
+            delta,
         }
     }
 
@@ -251,12 +268,14 @@ impl<V: Projection> Overlay<V> {
 
     /// Forgets everything since the last commit.
     pub fn discard(&mut self) {
-        for bytes in [&mut self.rows.bytes, &mut self.private.bytes, &mut self.evidence.bytes] {
-            *bytes = 0;
-        }
-        self.rows.slots.clear();
-        self.private.slots.clear();
-        self.evidence.slots.clear();
+        self.rows.discard();
+        self.private.discard();
+        self.evidence.discard();
+    }
+
+    /// Some row changed since the last commit.
+    pub fn is_touched(&self) -> bool {
+        self.rows.touched || self.private.touched
     }
 
     pub fn add(
@@ -272,16 +291,15 @@ impl<V: Projection> Overlay<V> {
         let slot = self.rows.touch_shared(store, cell, event, error);
         let place = (slot.provenance.count.max(1) - 1) / EVIDENCE_PER_ROW;
         let sum = slot.value.get_or_insert_default();
-        let before = sum.clone();
-        sum.add(delta);
-        let after = sum.clone();
         let block = (cell.clone(), place as u32);
         let slot = self.evidence.touch_shared(store, &block, event, error);
-        let evidence = slot.value.get_or_insert_with(|| Evidence { before, entries: Vec::new() });
+        let evidence =
+            slot.value.get_or_insert_with(|| Evidence { before: sum.clone(), entries: Vec::new() });
         match evidence.entries.last_mut() {
-            Some(last) if last.ordinal == event.ordinal => last.after = after,
-            _ => evidence.entries.push(Proof::new(event, after)),
+            Some(last) if last.ordinal == event.ordinal => last.delta.add(delta),
+            _ => evidence.entries.push(Proof::new(event, delta.clone())),
         }
+        sum.add(delta);
     }
 
     /// Turns what was touched into changes, sorted by key, and the keys of the rows that changed.

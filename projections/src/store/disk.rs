@@ -8,7 +8,7 @@
 
 use std::cmp::Ordering;
 use std::fs;
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -262,31 +262,61 @@ fn within<'a>(
     changes.get(start..end).unwrap_or(&[])
 }
 
-/// The redo file: CRC32C, then the changes in postcard. It is moved into place when it is whole.
+/// The redo file: for each change the length of its key, the key, the length of its value plus one
+/// (0: removed), the value; at the end the CRC32C of it all. It is moved into place when it is whole.
 fn write_redo(path: &Path, changes: &Changes) -> Result<(), StoreError> {
-    let bytes = postcard::to_stdvec(changes).expect("bytes are plain data");
     let whole = path.with_extension("new");
-    let mut file = fs::File::create(&whole).map_err(failed)?;
-    file.write_all(&crc32c::crc32c(&bytes).to_le_bytes()).map_err(failed)?;
-    file.write_all(&bytes).map_err(failed)?;
+    let mut file = BufWriter::with_capacity(1 << 18, fs::File::create(&whole).map_err(failed)?);
+    let mut crc = 0;
+    let mut put = |bytes: &[u8]| {
+        crc = crc32c::crc32c_append(crc, bytes);
+        file.write_all(bytes).map_err(failed)
+    };
+    for (key, value) in changes {
+        put(&(key.len() as u32).to_le_bytes())?;
+        put(key)?;
+        let length = value.as_ref().map_or(0, |value| value.len() as u32 + 1);
+        put(&length.to_le_bytes())?;
+        put(value.as_deref().unwrap_or_default())?;
+    }
+    file.write_all(&crc.to_le_bytes()).and_then(|()| file.flush()).map_err(failed)?;
     fs::rename(&whole, path).map_err(failed)
 }
 
-/// The changes of a commit that was cut short. A file that is not whole was never acted on.
+/// The changes of a commit that was cut short.
 fn read_redo(path: &Path) -> Result<Option<Changes>, StoreError> {
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(error)),
     };
-    let whole = bytes
-        .split_first_chunk::<4>()
-        .filter(|(crc, rest)| crc32c::crc32c(rest) == u32::from_le_bytes(**crc));
     // Rows may be in the database already, so a redo file that lost its bytes is damage.
-    let (_, rest) = whole.ok_or_else(|| damaged("the redo file is not what was written"))?;
-    let changes = postcard::from_bytes(rest)
-        .map_err(|error| damaged(format!("the redo file cannot be read: {error}")))?;
+    let lost = || damaged("the redo file is not what was written");
+    let (mut rest, crc) = bytes.split_last_chunk::<4>().ok_or_else(lost)?;
+    if crc32c::crc32c(rest) != u32::from_le_bytes(*crc) {
+        return Err(lost());
+    }
+    let mut take = |plus_one: u32| {
+        let (length, tail) = rest.split_first_chunk::<4>()?;
+        let length = u32::from_le_bytes(*length);
+        let (taken, tail) = tail.split_at_checked(length.saturating_sub(plus_one) as usize)?;
+        rest = tail;
+        Some(((length >= plus_one).then(|| taken.to_vec()), rest.is_empty()))
+    };
+    let mut changes = Changes::new();
+    let mut done = rest_is_empty(&bytes);
+    while !done {
+        let (key, _) = take(0).ok_or_else(lost)?;
+        let (value, end) = take(1).ok_or_else(lost)?;
+        changes.push((key.ok_or_else(lost)?, value));
+        done = end;
+    }
     Ok(Some(changes))
+}
+
+/// A redo file of nothing but its checksum.
+fn rest_is_empty(bytes: &[u8]) -> bool {
+    bytes.len() == 4
 }
 
 #[cfg(test)]

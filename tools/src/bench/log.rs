@@ -54,6 +54,8 @@ struct Figures {
     streams: u64,
     catch_up_raw_per_second: f64,
     catch_up_decoded_per_second: f64,
+    /// The same for a second of processor time, which other work on the machine does not change.
+    catch_up_decoded_per_core_second: f64,
     reopen_events: u64,
     reopen_seconds: f64,
     /// `reopen_seconds`, if the log held ten million events.
@@ -341,15 +343,17 @@ fn catch_up(
     let first = log.read_all_blocking(Position::START, Direction::Forwards, 1)?;
     decode(&first[0]).context("the events of this run can be read")?;
     let count = log.head_now().commit().min(3_000_000);
-    let mut rates = [const { Vec::new() }; 2];
+    let mut rates = [const { Vec::new() }; 3];
     for _ in 0..3 {
-        for (decoded, rates) in rates.iter_mut().enumerate() {
-            rates.push(runtime.block_on(read_through(log, count, decoded == 1))?);
-        }
+        rates[0].push(runtime.block_on(read_through(log, count, false))?);
+        let before = machine::cpu_seconds();
+        rates[1].push(runtime.block_on(read_through(log, count, true))?);
+        rates[2].push(count as f64 / (machine::cpu_seconds() - before));
     }
-    let [raw, decoded] = rates.map(|mut rates| machine::median(&mut rates));
+    let [raw, decoded, of_core] = rates.map(|mut rates| machine::median(&mut rates));
     figures.catch_up_raw_per_second = raw;
     figures.catch_up_decoded_per_second = decoded;
+    figures.catch_up_decoded_per_core_second = of_core;
     Ok(())
 }
 

@@ -61,9 +61,10 @@ fn measured(directory: &Path, events: u64, json: bool) -> anyhow::Result<Value> 
     for step in ["prepare", "catch-up", "restart", "rebuild", "timeline", "live"] {
         let mut child = Command::new(std::env::current_exe()?);
         child.args(["bench", "views", "--step", step, "--events", &events.to_string()]);
+        child.stderr(std::process::Stdio::inherit());
         let output = child.arg("--directory").arg(directory).output()?;
         if !output.status.success() {
-            bail!("step {step}: {}", String::from_utf8_lossy(&output.stderr));
+            bail!("step {step} failed");
         }
         let step: Map<String, Value> = serde_json::from_slice(&output.stdout)?;
         for (name, value) in step {

@@ -1,6 +1,7 @@
 //! Where prepared rows go: the book, in batches.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -8,6 +9,7 @@ use cx_ledger::book::{Book, BookError, Entry, Wanted};
 use cx_ledger::{AppendError, Appended, Direction, Expected};
 use cx_model::event::{CustomerRegistered, IdentifierAttached};
 use cx_model::{Actor, CustomerId, Envelope, Event, NewEvent, Personal, StreamName, derived_id};
+use futures::future::{join_all, try_join_all};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use tokio::runtime::Runtime;
@@ -19,6 +21,9 @@ use super::source::hex;
 
 /// So many customers are remembered, so that memory does not grow with the file.
 const REMEMBERED: usize = 500_000;
+
+/// Appends that become one record of the log, about.
+const GROUP: usize = 32;
 
 /// What became of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,26 +130,33 @@ impl<'a> Intake<'a> {
     }
 
     /// For each entry whether it was there before, or why it is refused.
-    fn append_all(&self, entries: Vec<Entry>) -> anyhow::Result<Vec<Result<bool, &'static str>>> {
-        match self.runtime.block_on(self.book.append_many(entries.clone())) {
-            Ok(appended) => return Ok(appended.iter().map(|one| Ok(one.repeated)).collect()),
-            Err(BookError::Append(
-                AppendError::IdReused { .. } | AppendError::EventTooLarge { .. },
-            )) => {}
-            Err(error) => return Err(error).context("the rows could not be appended"),
+    ///
+    /// The entries go in groups side by side: the log syncs them together, and no group is so large
+    /// that reading one event of it later means reading much. What belongs to one stream stays in
+    /// one group, in order.
+    fn append_all(&self, entries: Vec<Entry>) -> anyhow::Result<Vec<Answer>> {
+        let mut groups: Vec<(Vec<usize>, Vec<Entry>)> = Vec::new();
+        groups.resize_with(entries.len().div_ceil(GROUP), Default::default);
+        let hasher = RandomState::new();
+        let count = entries.len();
+        for (place, entry) in entries.into_iter().enumerate() {
+            let group = (hasher.hash_one(entry.stream.as_str()) % groups.len() as u64) as usize;
+            groups[group].0.push(place);
+            groups[group].1.push(entry);
         }
-        // One of them is at fault: which one shows when each goes alone.
-        let one = |entry: Entry| match self.append(entry.stream, entry.expected, entry.events) {
-            Ok(appended) => Ok(Ok(appended.repeated)),
-            Err(BookError::Append(AppendError::IdReused { .. })) => {
-                Ok(Err("the row was taken before, and a mapping made other events of it"))
+        let mut answers: Vec<Answer> = vec![Ok(false); count];
+        let (places, groups): (Vec<_>, Vec<_>) = groups.into_iter().unzip();
+        let spawned = groups.into_iter().map(|entries| {
+            let book = self.book.clone();
+            self.runtime.spawn(async move { append_group(&book, entries).await })
+        });
+        let done = self.runtime.block_on(join_all(spawned.collect::<Vec<_>>()));
+        for (places, group) in places.into_iter().zip(done) {
+            for (place, answer) in places.into_iter().zip(group??) {
+                answers[place] = answer;
             }
-            Err(BookError::Append(AppendError::EventTooLarge { .. })) => {
-                Ok(Err("the row makes an event that is larger than the ledger takes"))
-            }
-            Err(error) => Err(error).context("a row could not be appended"),
-        };
-        entries.into_iter().map(one).collect()
+        }
+        Ok(answers)
     }
 
     /// Finds or makes the customers of rows. Gives the events that register new ones.
@@ -170,15 +182,20 @@ impl<'a> Intake<'a> {
                 customer: None,
             })
             .collect();
-        let claims = self.runtime.block_on(self.book.claim_many(&identifiers))?;
-        let mut entries = Vec::new();
+        let claims = identifiers.chunks(GROUP).map(|group| self.book.claim_many(group));
+        let claims = self.runtime.block_on(try_join_all(claims))?;
+        let claims = claims.into_iter().flatten();
+        let (mut entries, mut new) = (Vec::new(), Vec::new());
         for ((known, row), claim) in wanted.into_iter().zip(claims) {
             self.customers.insert(known.identifier.clone(), claim.customer);
             let customer = claim.customer;
             if !self.book.vault().is_erased(customer) && (claim.new || self.is_empty(customer)?) {
                 entries.push(registration(customer, known, row));
+                new.push(customer);
             }
         }
+        // One sync for all their keys, rather than one for each group.
+        self.book.vault().ensure(&new)?;
         Ok(entries)
     }
 
@@ -188,6 +205,33 @@ impl<'a> Intake<'a> {
         let first = self.book.ledger().read_stream(&stream, 0, Direction::Forwards, 1);
         Ok(self.runtime.block_on(first)?.is_empty())
     }
+}
+
+/// Whether an entry was there before, or why it is refused.
+type Answer = Result<bool, &'static str>;
+
+async fn append_group(book: &Book, entries: Vec<Entry>) -> anyhow::Result<Vec<Answer>> {
+    use AppendError::{EventTooLarge, IdReused};
+    match book.append_many(entries.clone()).await {
+        Ok(appended) => return Ok(appended.iter().map(|one| Ok(one.repeated)).collect()),
+        Err(BookError::Append(IdReused { .. } | EventTooLarge { .. })) => {}
+        Err(error) => return Err(error).context("the rows could not be appended"),
+    }
+    // One of them is at fault: which one shows when each goes alone.
+    let mut answers = Vec::with_capacity(entries.len());
+    for entry in entries {
+        answers.push(match book.append(entry.stream, entry.expected, entry.events).await {
+            Ok(appended) => Ok(appended.repeated),
+            Err(BookError::Append(IdReused { .. })) => {
+                Err("the row was taken before, and a mapping made other events of it")
+            }
+            Err(BookError::Append(EventTooLarge { .. })) => {
+                Err("the row makes an event that is larger than the ledger takes")
+            }
+            Err(error) => return Err(error).context("a row could not be appended"),
+        });
+    }
+    Ok(answers)
 }
 
 /// The import as the one who did it.

@@ -27,7 +27,7 @@ use super::source::{self, hex};
 use crate::quarantine::store::{Entry, Quarantine, Settled};
 
 /// Rows that go to the ledger together.
-const BATCH: usize = 2048;
+const BATCH: usize = 4096;
 /// Bytes of rows that go to the ledger together, about.
 const BATCH_BYTES: usize = 4 << 20;
 /// So many rows are looked at before anything is written, where a file does not name its columns.

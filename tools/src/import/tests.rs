@@ -3,6 +3,7 @@
 
 mod hostile;
 mod mappings;
+mod page;
 mod real;
 
 use std::collections::HashMap;

@@ -52,7 +52,7 @@ pub(super) enum FromClient {
     Init { authorization: Option<String> },
     Ping,
     Pong,
-    Subscribe { id: String, request: Result<Request, DecodeError> },
+    Subscribe { id: String, request: Box<Result<Request, DecodeError>> },
     Complete { id: String },
 }
 
@@ -98,7 +98,7 @@ pub(super) fn read(text: &str, limits: &Limits) -> Result<FromClient, &'static s
             if !matches!(payload.get("query"), Some(Value::String(_))) {
                 return Err("The payload has no query");
             }
-            Ok(FromClient::Subscribe { id, request: decode::request(payload) })
+            Ok(FromClient::Subscribe { id, request: Box::new(decode::request(payload)) })
         }
         _ => Err("The type of the message is not known"),
     }

@@ -252,7 +252,7 @@ impl Shared {
         let index = &mut *index;
         let segment = index.segments.last_mut().expect("a log that is written has a segment");
         segment.end = writer.end;
-        index.digest = writer.digest;
+        (index.digest, index.recorded_at) = (writer.digest, writer.recorded_at);
         for frame in &run.frames {
             let first = (frame.header.first_position - segment.first_position) as u32;
             segment.frames.push(FrameAt { first, at: frame.at as u32 });

@@ -15,6 +15,8 @@ pub(crate) struct Index {
     pub ids: IdTable,
     /// The digest of the last append.
     pub digest: Digest,
+    /// When it was recorded, in microseconds.
+    pub recorded_at: i64,
 }
 
 /// A segment that is in use.

@@ -15,11 +15,13 @@ use crate::port::{Append, Appended, Direction, Follow, Health, Ledger, RawEvent}
 /// Runs something that blocks without holding up other tasks: in place where the runtime has other
 /// threads, on a thread for such work where it has not.
 async fn off_the_runtime<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    if Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread {
-        let done = tokio::task::spawn_blocking(work).await;
-        done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
-    } else {
-        tokio::task::block_in_place(work)
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::CurrentThread) => {
+            let done = tokio::task::spawn_blocking(work).await;
+            done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+        }
+        Ok(_) => tokio::task::block_in_place(work),
+        Err(_) => work(),
     }
 }
 
@@ -39,7 +41,10 @@ impl Ledger for EmbeddedLog {
                 let log = self.clone();
                 off_the_runtime(move || log.shared().lead()).await;
             }
-            let answer = tokio::time::timeout(DEADLINE, answer).await;
+            let answer = match Handle::try_current() {
+                Ok(_) => tokio::time::timeout(DEADLINE, answer).await,
+                Err(_) => Ok(answer.await),
+            };
             answer.map_err(|_| AppendError::Timeout)?.map_err(|_| AppendError::Timeout)?
         }
         .boxed()

@@ -123,6 +123,17 @@ fn failed(storage: &dyn Storage, name: &str, source: io::Error) -> OpenError {
     OpenError::Io { path: storage.path(name), source }
 }
 
+fn new_segment(found: &Found, header: &SegmentHeader, end: u64) -> Segment {
+    Segment {
+        number: header.number,
+        first_position: header.first_position,
+        place: Place::new(header.ledger, header.number),
+        file: found.file.clone(),
+        frames: Vec::new(),
+        end,
+    }
+}
+
 impl Opening<'_> {
     fn damaged(&self, number: u32, offset: u64, reason: impl Into<String>) -> OpenError {
         let path = self.storage.path(&segment_name(number));
@@ -234,17 +245,6 @@ impl Opening<'_> {
         }
     }
 
-    fn new_segment(&self, found: &Found, header: &SegmentHeader, end: u64) -> Segment {
-        Segment {
-            number: header.number,
-            first_position: header.first_position,
-            place: Place::new(header.ledger, header.number),
-            file: found.file.clone(),
-            frames: Vec::new(),
-            end,
-        }
-    }
-
     /// Takes a sealed segment in by its sidecar, or by reading it; true if it was read.
     fn load_sealed(
         &mut self,
@@ -262,7 +262,7 @@ impl Opening<'_> {
             recorded_at: next.recorded_at,
             digest: next.digest,
         };
-        let mut segment = self.new_segment(found, header, next.previous_end);
+        let mut segment = new_segment(found, header, next.previous_end);
         if let Some(bytes) = self.read_sidecar(number)
             && sidecar::read_summary(&bytes).as_ref() == Some(&summary)
         {
@@ -323,7 +323,7 @@ impl Opening<'_> {
 
     fn load_last(&mut self, found: Found, header: SegmentHeader) -> Result<Last, OpenError> {
         let number = header.number;
-        let mut segment = self.new_segment(&found, &header, HEADER);
+        let mut segment = new_segment(&found, &header, HEADER);
         let mut builder = Builder::default();
         let mut window = Window::new(found.file.clone(), header.size);
         let visible = match self.mode {

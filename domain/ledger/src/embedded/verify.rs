@@ -20,6 +20,14 @@ pub struct Verified {
     pub size_bytes: u64,
 }
 
+impl Verified {
+    /// The digest in hexadecimal, as people compare it.
+    pub fn digest_text(&self) -> String {
+        let digits = self.digest.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect()
+    }
+}
+
 impl EmbeddedLog {
     /// Reads every frame up to the head, and checks the checksums and the chain of digests.
     pub fn verify(&self) -> Result<Verified, ReadError> {

@@ -34,21 +34,21 @@ pub(crate) struct Writer {
 impl Writer {
     /// A new ledger.
     pub fn create(storage: &dyn Storage, preparer: &Preparer, ledger: Uuid) -> io::Result<Self> {
-        let prepared = preparer.take(storage, 1, HEADER)?;
+        let empty = preparer.take(storage, 1, HEADER)?;
         let header = SegmentHeader {
             number: 1,
             ledger,
             first_position: 1,
-            size: prepared.size,
+            size: empty.size,
             previous_end: 0,
             recorded_at: i64::MIN,
             digest: [0; 32],
         };
-        write_header(&prepared, &header)?;
+        write_header(&empty, &header)?;
         let last = Last {
             standing: Standing::at_begin(&header),
             header,
-            file: prepared.file,
+            file: empty.file,
             builder: Builder::default(),
             end_of_bytes: HEADER,
         };
@@ -116,22 +116,21 @@ impl Writer {
         frame: usize,
     ) -> io::Result<()> {
         let number = self.header.number + 1;
-        let prepared = preparer.take(storage, number, HEADER + frame as u64)?;
+        let empty = preparer.take(storage, number, HEADER + frame as u64)?;
         let header = SegmentHeader {
             number,
             ledger: self.header.ledger,
             first_position: self.next_position,
-            size: prepared.size,
+            size: empty.size,
             previous_end: self.end,
             recorded_at: self.recorded_at,
             digest: self.digest,
         };
-        if let Err(error) = write_header(&prepared, &header) {
+        if let Err(error) = write_header(&empty, &header) {
             // A header that may be there would end this segment here: it is gone, or all ends.
-            let cleared =
-                clear(&*prepared.file, 0, HEADER).and_then(|()| prepared.file.sync_data());
+            let cleared = clear(&*empty.file, 0, HEADER).and_then(|()| empty.file.sync_data());
             if cleared.is_ok() && is_full(&error) {
-                preparer.offer(prepared);
+                preparer.offer(empty);
                 return Err(error);
             }
             return Err(io::Error::other(error));
@@ -148,7 +147,7 @@ impl Writer {
         let builder = std::mem::take(&mut self.builder);
         preparer.write_sidecar(self.header.number, builder.finish(&summary));
         self.place = Place::new(header.ledger, number);
-        self.file = prepared.file;
+        self.file = empty.file;
         self.header = header;
         self.end = HEADER;
         self.is_marked = false;
@@ -211,9 +210,9 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
-fn write_header(prepared: &Prepared, header: &SegmentHeader) -> io::Result<()> {
-    prepared.file.write_at(&header.encode(), 0)?;
-    prepared.file.sync_data()
+fn write_header(empty: &Prepared, header: &SegmentHeader) -> io::Result<()> {
+    empty.file.write_at(&header.encode(), 0)?;
+    empty.file.sync_data()
 }
 
 /// Writes zeros.

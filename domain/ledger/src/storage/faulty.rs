@@ -65,6 +65,7 @@ impl FaultyDisk {
 
     /// The disk after a power cut: of every sector written since its last sync the old bytes, the
     /// new ones, or a mixture; of names changed since the last sync either.
+    #[must_use]
     pub fn after_power_cut(&self, random: &mut Seeded) -> Self {
         let state = self.state();
         let names = if random.one_in(2) { &state.names } else { &state.durable_names };
@@ -78,6 +79,7 @@ impl FaultyDisk {
     }
 
     /// The disk after the process was killed: everything written is there.
+    #[must_use]
     pub fn after_kill(&self) -> Self {
         let state = self.state();
         let (names, files) = (state.names.clone(), state.files.clone());

@@ -1,6 +1,8 @@
 //! The generated part: a dozen customers over half a year, so that figures have something to
 //! count. The numbers come from a fixed generator and do not depend on any crate.
 
+#![allow(clippy::wildcard_imports)] // it names nearly every event there is
+
 use jiff::{Timestamp, ToSpan};
 
 use crate::canonical::story::{

@@ -1,6 +1,8 @@
 //! The told part: each event at least once, with the cases that folds get wrong. Times stand beside
 //! the events they belong to; what came late or was corrected says so.
 
+#![allow(clippy::wildcard_imports)] // it names nearly every event there is
+
 use crate::canonical::{Teller, from_elsewhere, number, sealed, time};
 use crate::envelope::{Actor, Envelope};
 use crate::event::*;

@@ -36,36 +36,36 @@ pub struct Case {
 
 impl Case {
     /// Where it stands.
-    pub fn status(&self) -> CaseStatus {
+    pub fn status(self) -> CaseStatus {
         self.status
     }
 
     /// For whom it waits.
-    pub fn paused(&self) -> Option<WaitingOn> {
+    pub fn paused(self) -> Option<WaitingOn> {
         self.paused
     }
 
     /// Whether the customer was told that it arrived.
-    pub fn is_acknowledged(&self) -> bool {
+    pub fn is_acknowledged(self) -> bool {
         self.acknowledged
     }
 
-    fn not_closed(&self) -> Result<(), Refusal> {
+    fn not_closed(self) -> Result<(), Refusal> {
         refuse(self.status == CaseStatus::Closed, Refusal::AlreadyClosed)
     }
 
     /// Neither resolved nor closed.
-    fn open(&self) -> Result<(), Refusal> {
+    fn open(self) -> Result<(), Refusal> {
         self.not_closed()?;
         refuse(self.status == CaseStatus::Resolved, Refusal::AlreadyResolved)
     }
 
-    fn resolved(&self) -> Result<(), Refusal> {
+    fn resolved(self) -> Result<(), Refusal> {
         self.not_closed()?;
         refuse(self.status != CaseStatus::Resolved, Refusal::NotResolved)
     }
 
-    fn is_complaint(&self) -> bool {
+    fn is_complaint(self) -> bool {
         self.kind == Some(CaseKind::Complaint)
     }
 }

@@ -30,7 +30,7 @@ impl Responses {
         }
     }
 
-    fn new(&self, response: ResponseId) -> Result<(), Refusal> {
+    fn unheard_of(&self, response: ResponseId) -> Result<(), Refusal> {
         self.subject.check()?;
         refuse(self.given.contains_key(&response), Refusal::AlreadySubmitted)
     }
@@ -69,7 +69,7 @@ impl Responses {
     /// As `refusal`, for the events whose decision depends on an instrument too.
     pub(super) fn refusal_of_any(&self, event: &Event) -> Option<Refusal> {
         match event {
-            Event::ResponseSubmitted(submitted) => self.new(submitted.response).err(),
+            Event::ResponseSubmitted(submitted) => self.unheard_of(submitted.response).err(),
             Event::ResponseAmended(amended) => self.standing(amended.response).err(),
             event => self.refusal(event),
         }
@@ -108,7 +108,7 @@ impl Command for SubmitResponse {
     type State = Responses;
 
     fn decide(&self, responses: &Responses) -> Result<Vec<Event>, Refusal> {
-        responses.new(self.response.response)?;
+        responses.unheard_of(self.response.response)?;
         usable(&self.instrument, self.response.instrument)?;
         self.instrument.check_answers(&self.response.answers)?;
         refuse(self.response.answers.is_empty(), Refusal::NothingSaid { field: "answers" })?;

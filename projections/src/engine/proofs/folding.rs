@@ -183,7 +183,7 @@ async fn every_row_is_explained_by_the_events_that_made_it() {
     let mut count = 0;
     let mut sum = Traffic::default();
     loop {
-        let page = engine.explain::<Traffic>(&Channel::Phone, after, 50).await.unwrap();
+        let page = engine.explain_sum::<Traffic>(&Channel::Phone, after, 50).await.unwrap();
         for step in &page.steps {
             assert_eq!(step.before.as_ref(), Some(&sum), "at {}", step.position);
             assert_eq!(step.event.position, step.position);

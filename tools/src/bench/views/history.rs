@@ -39,6 +39,12 @@ impl History {
         }
     }
 
+    /// Other events of the same kind.
+    pub fn start_at(&mut self, seed: u64) {
+        self.state = seed;
+        self.number = 1 + TOUCHPOINTS;
+    }
+
     fn random(&mut self, below: u64) -> u64 {
         self.state = self
             .state

@@ -192,7 +192,8 @@ async fn live(directory: &Path) -> anyhow::Result<Value> {
     let log = open(directory)?;
     let engine = Engine::start(log.clone(), &directory.join("views"), Options::default()).await?;
     reached(&engine).await?;
-    let mut history = History::new(1_000_000_007);
+    let mut history = History::new(1_000_000);
+    history.start_at(0x11FE);
     let mut times = Vec::new();
     for _ in 0..500 {
         let append = raw(&mut history)?;

@@ -1,0 +1,42 @@
+//! `cxledger repair`: cuts a damaged ledger back, by order of a person.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use cx_ledger::embedded::repair;
+
+/// Finds the first damage of the ledger and says what would be lost. With `--yes` the ledger is cut
+/// back to the whole appends before the damage; the files that held the rest are put aside under
+/// names that end in `.damaged`, and nothing is removed. Restoring a backup loses less: try that
+/// first. A run that a crash has torn needs no repair; opening cuts it back by itself.
+#[derive(Debug, Args)]
+pub struct Repair {
+    /// The data directory.
+    #[arg(long, default_value = "./cxledger-data")]
+    data: PathBuf,
+    /// Do it.
+    #[arg(long)]
+    yes: bool,
+}
+
+/// Runs the command.
+pub fn run(args: &Repair) -> anyhow::Result<()> {
+    let Some(cut) = repair(&args.data.join("ledger"), args.yes)? else {
+        println!("every byte is as it was written; there is nothing to repair");
+        return Ok(());
+    };
+    println!("{} is damaged at byte {}: {}", cut.path.display(), cut.offset, cut.reason);
+    let is_index = cut.path.extension().is_some_and(|extension| extension == "index");
+    if is_index {
+        println!("it is an index and is made again when the ledger is opened; no event is lost");
+    } else {
+        println!("whole before it: every event up to position {}", cut.kept);
+    }
+    if args.yes {
+        println!("put aside: {}", cut.aside.join(", "));
+        println!("run `cxledger repair` again to see whether there is more");
+    } else {
+        println!("nothing was changed; with --yes these are put aside: {}", cut.aside.join(", "));
+    }
+    Ok(())
+}

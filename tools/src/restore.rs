@@ -1,0 +1,26 @@
+//! `cxledger restore`: a data directory from a backup, proven by opening it.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+use cx_ledger::embedded::restore;
+
+/// Puts a backup into a new data directory, opens it and reads every byte. Nothing that exists is
+/// overwritten. Views are made again when the server starts; the key store comes from its own backup.
+#[derive(Debug, Args)]
+pub struct Restore {
+    /// The directory that `cxledger backup` made.
+    from: PathBuf,
+    /// The new data directory.
+    #[arg(long, default_value = "./cxledger-data")]
+    data: PathBuf,
+}
+
+/// Runs the command.
+pub fn run(args: &Restore) -> anyhow::Result<()> {
+    let verified =
+        restore(&args.from, &args.data.join("ledger")).context("nothing was restored")?;
+    crate::backup::show("the restored ledger holds", &verified);
+    Ok(())
+}
