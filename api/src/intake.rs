@@ -8,6 +8,7 @@ mod body;
 mod subject;
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry::Vacant;
 use std::sync::Arc;
 
 use cx_ledger::{AppendError, Book, BookError, Entry, Expected};
@@ -48,6 +49,7 @@ impl BookIntake {
     }
 
     /// Keeps what is quarantined.
+    #[must_use]
     pub fn with_aside(self, aside: Arc<dyn Aside>) -> Self {
         Self { aside: Some(aside), ..self }
     }
@@ -63,7 +65,7 @@ impl BookIntake {
         }
         let mut subjects = Subjects::find(&self.book, facts.iter().flatten().map(|f| &f.subject))
             .await
-            .map_err(unavailable)?;
+            .map_err(|error| unavailable(&error))?;
         let mut entries = Vec::with_capacity(facts.len());
         let mut outcomes = Vec::with_capacity(facts.len());
         let mut firsts: HashMap<Uuid, usize> = HashMap::new();
@@ -110,9 +112,9 @@ impl BookIntake {
     ) -> Result<Result<Fact, Reason>, IntakeError> {
         if let Event::ResponseSubmitted(response) = &fact.new.event {
             let id = response.instrument;
-            if !instruments.contains_key(&id) {
-                let state = self.book.state(&id.stream()).await.map_err(unavailable)?;
-                instruments.insert(id, state.0);
+            if let Vacant(free) = instruments.entry(id) {
+                let state = self.book.state(&id.stream()).await;
+                free.insert(state.map_err(|error| unavailable(&error))?.0);
             }
         }
         let checked = check_fact(&fact.new.event, |id| instruments.get(&id));
@@ -186,14 +188,14 @@ fn at_fault(error: BookError) -> Result<Reason, IntakeError> {
         BookError::Append(AppendError::EventTooLarge { .. }) => {
             Ok("the event is larger than the ledger takes".into())
         }
-        error => Err(unavailable(error)),
+        error => Err(unavailable(&error)),
     }
 }
 
 /// Why nothing of an erased customer is taken.
 const ERASED: &str = "this customer was erased; nothing more is recorded of them";
 
-fn unavailable(error: BookError) -> IntakeError {
+fn unavailable(error: &BookError) -> IntakeError {
     tracing::error!(%error, "events could not be taken");
     IntakeError::Unavailable
 }

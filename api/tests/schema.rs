@@ -1,5 +1,7 @@
 //! The schema over a real engine on a ledger in memory.
 
+#![allow(clippy::unwrap_used)] // a test may panic
+
 #[path = "schema/describing.rs"]
 mod describing;
 #[path = "schema/ingesting.rs"]

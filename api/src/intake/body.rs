@@ -81,8 +81,7 @@ fn bare_id(key: &str, value: &mut Value) {
 fn wrap(value: &mut Value, path: &str) -> Result<(), Reason> {
     let (first, rest) = path.split_once('.').unwrap_or((path, ""));
     if first == "*" {
-        let items = value.as_array_mut().into_iter().flatten();
-        return items.map(|item| wrap(item, rest)).collect();
+        return value.as_array_mut().into_iter().flatten().try_for_each(|item| wrap(item, rest));
     }
     let Some(field) = value.as_object_mut().and_then(|fields| fields.get_mut(first)) else {
         return Ok(());
@@ -145,5 +144,36 @@ fn reason(error: &serde_json::Error) -> Reason {
         format!("a value is none of its list: {known}")
     } else {
         "the data does not have the form of this type".into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use cx_model::canonical;
+
+    use super::*;
+
+    /// Every personal field of the canonical history, which reaches every event, is one that a text
+    /// in the clear is taken for.
+    #[test]
+    fn every_personal_field_is_taken_in_the_clear() {
+        let mut seen = BTreeSet::new();
+        for mut recorded in canonical::history() {
+            let name = recorded.event.event_type().to_owned();
+            recorded.event.personal(&mut |path, _| {
+                let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+                let parts = path.split('.').map(|part| if digits(part) { "*" } else { part });
+                seen.insert((name.clone(), parts.collect::<Vec<_>>().join(".")));
+            });
+        }
+        let known =
+            PERSONAL.iter().map(|(name, path)| ((*name).to_owned(), path.replace(".value.", ".")));
+        let known: BTreeSet<_> = known.collect();
+        seen.retain(|(name, _)| !OWN.contains(&name.as_str()));
+        let missed: Vec<_> = seen.difference(&known).collect();
+        assert!(missed.is_empty(), "{missed:?}");
+        assert!(seen.len() + 1 >= known.len(), "{known:?} holds more than {seen:?}");
     }
 }

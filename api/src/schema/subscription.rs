@@ -32,6 +32,7 @@ const PAGE: usize = 256;
 /// What can be subscribed to.
 pub struct SubscriptionRoot;
 
+/// What can be subscribed to.
 #[Subscription(name = "Subscription")]
 impl SubscriptionRoot {
     /// Everything that happened to a customer after a position, and then everything that happens, in the order the ledger took it. Each entry is told once the timeline view shows it. Without `after` only what is new.

@@ -28,7 +28,7 @@ macro_rules! fields {
     ) => {
         fields! { @walk [$($done)*
             $(#[$doc])*
-            async fn $name(&self, ctx: &Context<'_>, $($argument: $part),*) -> Result<Option<$view>> {
+            async fn $name(&self, ctx: &Context<'_>, $(#[graphql(desc = "A part of the row's key.")] $argument: $part),*) -> Result<Option<$view>> {
                 let key = ($($argument),*);
                 reading::read::<$view, _>(ctx, |snapshot| {
                     Ok(reading::row(snapshot, &key)?.map(|row| row.view))
@@ -41,7 +41,7 @@ macro_rules! fields {
     ) => {
         fields! { @walk [$($done)*
             $(#[$doc])*
-            async fn $name(&self, ctx: &Context<'_>, $first: $prefix, first: Option<i32>) -> Result<Vec<$view>> {
+            async fn $name(&self, ctx: &Context<'_>, #[graphql(desc = "What the rows' keys begin with.")] $first: $prefix, #[graphql(desc = "At most so many, 0 to 100; 50 if left out.")] first: Option<i32>) -> Result<Vec<$view>> {
                 let limit = crate::schema::paging::limit(first)?;
                 reading::read::<$view, _>(ctx, |snapshot| {
                     let rows = reading::scan(snapshot, &cx_projections::Scan::under(&$first).limit(limit))?;

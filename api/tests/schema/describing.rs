@@ -35,7 +35,8 @@ async fn everything_has_a_description() {
     let described = |what: &Value| what["description"].as_str().is_some_and(|d| d.trim().len() > 1);
     for kind in answer["data"]["__schema"]["types"].as_array().unwrap() {
         let name = kind["name"].as_str().unwrap();
-        if name.starts_with("__") {
+        // `ID` is the only scalar of the specification that the engine leaves without a word.
+        if name.starts_with("__") || name == "ID" {
             continue;
         }
         if !described(kind) {
