@@ -7,6 +7,7 @@ mod demo;
 mod erase;
 mod explain;
 mod import;
+mod new_view;
 mod node;
 mod open;
 mod quarantine;
@@ -41,6 +42,7 @@ enum Command {
     Verify(verify::Verify),
     Erase(erase::Erase),
     Schema(schema::Schema),
+    NewView(new_view::NewView),
     /// Measure, and print the machine with the figures.
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -62,6 +64,7 @@ fn main() -> anyhow::Result<()> {
         Command::Status(command) => command.run(),
         Command::Verify(command) => command.run(),
         Command::Erase(command) => command.run(),
+        Command::NewView(command) => command.run(),
         Command::Bench(command) => bench::run(&command),
         Command::Torture(command) => torture::run(&command),
         Command::Schema(command) => {
