@@ -30,7 +30,7 @@ pub struct Network {
     /// The address to listen on; port 0 takes a free one and prints it. Beyond loopback --tokens is asked for.
     #[arg(long, env = "CXLEDGER_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
-    /// A file of bearer tokens: lines of `name role sha256-of-token`.
+    /// A file of bearer tokens: lines of `role sha256-of-token name`.
     #[arg(long, env = "CXLEDGER_TOKENS")]
     pub tokens: Option<PathBuf>,
     /// A name the server may be asked under, beside the loopback ones.

@@ -1,0 +1,198 @@
+#!/usr/bin/env python3
+"""The system as a new user meets it: the demo and its own five examples, the airport files from
+import to figure, an auditor's commands, an erasure, and a crash. Uses the release binary.
+
+    python3 tests/e2e/run.py target/release/cxledger
+"""
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import urllib.parse
+import urllib.request
+
+PROGRAM = os.path.abspath(sys.argv[1])
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+DATA = os.environ.get("CX_DATA", os.path.join(ROOT, "..", "shared", "data"))
+passed = 0
+
+
+def check(what, condition, seen=""):
+    global passed
+    if not condition:
+        print(f"FAILED: {what}\n{seen}", file=sys.stderr)
+        sys.exit(1)
+    passed += 1
+    print(f"ok  {what}")
+
+
+class Server:
+    """A server that was started by this script, until it is stopped."""
+
+    def __init__(self, *arguments):
+        self.process = subprocess.Popen([PROGRAM, *arguments, "--listen", "127.0.0.1:0"],
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.said = ""
+        self.address = None
+
+    def until(self, mark):
+        for line in self.process.stdout:
+            self.said += line
+            found = re.search(r"http://127\.0\.0\.1:\d+", line)
+            self.address = self.address or (found and found.group(0))
+            if mark in line:
+                return self
+        check(f"the server says {mark!r}", False, self.said)
+
+    def ask(self, query, **variables):
+        body = json.dumps({"query": query, "variables": variables}).encode()
+        request = urllib.request.Request(self.address + "/graphql", body, {
+            "content-type": "application/json", "accept": "application/json"})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)
+
+    def stop(self, how=signal.SIGTERM):
+        self.process.send_signal(how)
+        self.process.stdout.read()
+        return self.process.wait(60)
+
+
+def run(*arguments, fails=False):
+    done = subprocess.run([PROGRAM, *arguments], capture_output=True, text=True)
+    check("cxledger " + " ".join(arguments[:1]), (done.returncode != 0) == fails,
+          done.stdout + done.stderr)
+    return done.stdout if not fails else done.stderr
+
+
+def demo(folder):
+    data = os.path.join(folder, "demo")
+    server = Server("demo", "--customers", "150", "--data", data).until("Ctrl-C ends")
+    examples = [line.strip() for line in server.said.splitlines()
+                if line.startswith("   ") and line.strip()]
+    check("the demo prints five things to try", len(examples) == 5, server.said)
+    page, nps, timeline, watch, replay = examples
+    with urllib.request.urlopen(page, timeout=10) as answer:
+        html = answer.read().decode()
+        check("1. the page is there and reaches no other host",
+              "timeline" in html and not re.search(r"(src|href)=.?https?://", html))
+    answer = json.loads(subprocess.run(shlex.split(nps), capture_output=True, text=True).stdout)
+    months = answer["data"]["satisfaction"]
+    check("2. the NPS is there for each month", len(months) == 12 and all(
+        m["n"] == 0 or m["interval"]["low"] <= m["value"] <= m["interval"]["high"] for m in months),
+        answer)
+    answer = json.loads(subprocess.run(shlex.split(timeline), capture_output=True, text=True).stdout)
+    nodes = answer["data"]["timeline"]["nodes"]
+    check("3. a timeline in the order it happened", len(nodes) > 1 and
+          [n["occurredAt"] for n in nodes] == sorted(n["occurredAt"] for n in nodes), answer)
+    stream = subprocess.run(["timeout", "5", *shlex.split(watch)], capture_output=True, text=True)
+    check("4. a stream of events", "event: next" in stream.stdout and "timeline" in stream.stdout,
+          stream.stdout)
+    done = subprocess.run(shlex.split(replay), capture_output=True, text=True)
+    check("5. a replay beside the running server", "CustomerRegistered" in done.stdout,
+          done.stdout + done.stderr)
+    customer = re.search(r"customer-[0-9a-f-]{36}", timeline).group(0)
+    head = server.ask("{ ledger { head } }")["data"]["ledger"]["head"]
+    status = server.ask("{ projectionStatus { name state eventsBehind stalledAt } }")["data"]
+    check("no view stalls", all(not v["stalledAt"] for v in status["projectionStatus"]), status)
+    quiet = run("import", "nowhere.csv", "--mapping", "purchases", "--data", data, fails=True)
+    check("a second writer is told what to do", "stop" in quiet or "nowhere.csv" in quiet, quiet)
+    reasons = json.loads(run("explain", "customer", customer, "--data", data, "--json"))
+    check("a row is explained by its events", reasons["reasons"] and
+          reasons["reasons"][0]["before"] is None, reasons)
+    check("the server ends in order", server.stop() == 0)
+    verdict = json.loads(run("verify", "--data", data, "--json"))
+    check("every view agrees with a fresh fold", all(v["agrees"] for v in verdict["views"])
+          and len(verdict["views"]) >= 8, verdict)
+
+    server = Server("demo", "--customers", "150", "--data", data).until("Ctrl-C ends")
+    check("a second run goes on from there", "already" in server.said, server.said)
+    again = server.ask("{ ledger { head } }")["data"]["ledger"]["head"]
+    check("nothing was lost and nothing told twice", int(again) >= int(head), (head, again))
+    server.stop(signal.SIGKILL)
+    server = Server("serve", "--data", data).until("serves")
+    last = server.ask("{ ledger { head writable } }")["data"]["ledger"]
+    check("after a kill every acknowledged event is there", int(last["head"]) >= int(again)
+          and last["writable"], last)
+    server.stop()
+    past = json.loads(run("replay", customer, "--data", data, "--as-of", "60", "--json"))
+    check("a history as it stood", all(int(e["position"]) <= 60 for e in past["events"]), past)
+    run("erase", customer, "--data", data, "--yes")
+    after = run("replay", customer, "--data", data)
+    check("an erased customer reads ERASED", "ERASED" in after, after)
+    verdict = json.loads(run("verify", "--data", data, "--json"))
+    check("roots and digests verify after an erasure", all(v["agrees"] for v in verdict["views"]))
+    run("backup", "--data", data, os.path.join(folder, "backup"))
+
+
+def airport(folder):
+    if not os.path.isdir(DATA):
+        print(f"the data folder {DATA} is missing", file=sys.stderr)
+        sys.exit(1 if os.environ.get("CX_DATA_REQUIRED") == "1" else 0)
+    data = os.path.join(folder, "airport")
+    name = os.path.join(DATA, "sfo", "2017.csv.gz")
+    first = json.loads(run("import", name, "--mapping", "airport-2017", "--data", data, "--json"))
+    second = json.loads(run("import", name, "--mapping", "airport-2017", "--data", data, "--json"))
+    total = lambda summary: summary.get("total", summary)
+    check("the summary adds up", total(first)["read"] == total(first)["taken"]
+          + total(first)["repeated"] + total(first)["quarantined"], first)
+    check("importing twice adds nothing", total(second)["taken"] == 0, second)
+    server = Server("serve", "--data", data).until("serves")
+    head = server.ask("{ ledger { head } }")["data"]["ledger"]["head"]
+    request = urllib.request.Request(server.address + "/graphql", json.dumps({"query": """{
+        satisfaction(filter: {metric: NPS}, interval: WALD) { value interval { low high } n missing
+          nps { promoters passives detractors }
+          evidence(first: 5) { edges { node { event { type body } } } pageInfo { hasNextPage } } }
+        adjusted: satisfaction(filter: {metric: NPS}) { interval { low high } }
+        weighted: satisfaction(filter: {metric: NPS}, weighted: true) { value effectiveN }
+        whole: satisfaction(filter: {metric: CSAT}, by: [QUESTION]) {
+          group { question } value interval { low high } n } }"""}).encode(),
+        {"content-type": "application/json", "cx-at-least": head})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        answer = json.load(answer)
+    check("no errors", "errors" not in answer, answer)
+    nps = answer["data"]["satisfaction"][0]
+    near = lambda a, b, digits: abs(a - b) <= 0.5 * 10 ** -digits * 1.02
+    half = (nps["interval"]["high"] - nps["interval"]["low"]) / 2
+    check("NPS 2017 is 39.8398 of 2,746, Wald ± 2.6149", near(nps["value"], 39.8398, 4)
+          and nps["n"] == 2746 and nps["missing"] == 85 and near(half, 2.6149, 4), nps)
+    check("promoters, passives, detractors", nps["nps"] ==
+          {"promoters": 1436, "passives": 968, "detractors": 342}, nps)
+    low, high = (answer["data"]["adjusted"][0]["interval"][end] for end in ("low", "high"))
+    check("adjusted Wald 39.796 ± 2.614", near((low + high) / 2, 39.796, 3)
+          and near((high - low) / 2, 2.614, 3), (low, high))
+    weighted = answer["data"]["weighted"][0]
+    check("weighted 40.398, effective n 2,266.5", near(weighted["value"], 40.398, 3)
+          and near(weighted["effectiveN"], 2266.5, 1), weighted)
+    whole = [f for f in answer["data"]["whole"] if f["n"] == 2688]
+    check("CSAT of the whole airport .8207 [.8057, .8347]", any(near(f["value"], 0.8207, 4)
+          and near(f["interval"]["low"], 0.8057, 4) and near(f["interval"]["high"], 0.8347, 4)
+          for f in whole), answer["data"]["whole"])
+    evidence = nps["evidence"]
+    check("the responses behind it are listed", len(evidence["edges"]) == 5
+          and evidence["pageInfo"]["hasNextPage"]
+          and all(e["node"]["event"]["type"] == "ResponseSubmitted" for e in evidence["edges"]),
+          evidence)
+    server.stop()
+
+
+def judges(folder):
+    server = Server("serve", "--data", os.path.join(folder, "judged")).until("serves")
+    done = subprocess.run([os.path.join(ROOT, "tests", "judges", "run"), server.address])
+    check("clients that are not ours are content", done.returncode == 0)
+    server.stop()
+
+
+folder = tempfile.mkdtemp(prefix="cxledger-e2e-")
+try:
+    demo(folder)
+    airport(folder)
+    if os.environ.get("CX_JUDGES") == "1":
+        judges(folder)
+    print(f"{passed} passed, 0 failed")
+finally:
+    shutil.rmtree(folder, ignore_errors=True)
