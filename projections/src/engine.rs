@@ -104,6 +104,9 @@ pub struct Engine {
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
+/// How many events behind the foremost view another may be to share its feed.
+const NEAR: u64 = 50_000;
+
 /// The end of the ledger, or of what is wanted of it.
 async fn ledger_end(
     ledger: &dyn Ledger,
@@ -151,7 +154,6 @@ impl Engine {
         });
         let opened = opened.collect::<Result<Vec<_>, _>>()?;
         // A view far behind the others reads on its own, so that the others are live at once.
-        const NEAR: u64 = 50_000;
         let foremost = opened.iter().map(|view| view.head().ordinal).max().unwrap_or(0);
         let near = opened.iter().map(|view| view.head());
         let start = near

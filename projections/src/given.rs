@@ -118,6 +118,7 @@ pub(crate) fn given<V: Projection>(history: impl IntoIterator<Item = Happening>)
     Given { fold: folded_every_way(&recorded(history)) }
 }
 
+#[allow(clippy::needless_pass_by_value, dead_code)] // examples read better so
 impl<V: Projection> Given<V> {
     /// This key has this row.
     #[track_caller]

@@ -37,6 +37,7 @@ pub use store::StoreError;
 
 /// Every view of the project, ready to be run.
 pub fn all_views() -> Vec<Registered> {
+    #[allow(clippy::wildcard_imports)] // all of them, whatever they are
     use views::*;
     macro_rules! register {
         ($($(#[$doc:meta])* $name:ident($($argument:ident: $part:ty),*) -> $shape:ident<$view:ident>,)*) => {

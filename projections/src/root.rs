@@ -79,11 +79,15 @@ mod tests {
     fn rows_may_come_and_go_in_any_order() {
         let rows: Vec<Root> = (0..100u8).map(|n| Root::of_row(&[n], b"row")).collect();
         let mut forwards = Root::default();
-        rows.iter().for_each(|row| forwards.add(*row));
+        for row in &rows {
+            forwards.add(*row);
+        }
         let mut backwards = Root::default();
         rows.iter().rev().for_each(|row| backwards.add(*row));
         assert_eq!(forwards, backwards);
-        rows.iter().for_each(|row| forwards.subtract(*row));
+        for row in &rows {
+            forwards.subtract(*row);
+        }
         assert_eq!(forwards, Root::default());
         forwards.subtract(rows[0]);
         forwards.add(rows[0]);

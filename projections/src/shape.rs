@@ -64,6 +64,7 @@ impl ser::Error for Never {
     }
 }
 
+#[allow(clippy::unnecessary_wraps)] // serde wants results
 impl<'a> Look<'a> {
     fn note(self, kind: &str) -> Result<(), Never> {
         self.seen.insert(format!("{}:{kind}", self.path));

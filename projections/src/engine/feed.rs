@@ -1,5 +1,7 @@
 //! The one reader of the ledger: it decodes each event once and hands it to every view.
 
+#![allow(clippy::disallowed_methods)] // The runner, and only the runner, may look at a clock.
+
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};

@@ -68,6 +68,7 @@ pub(crate) struct Pointer {
     pub previous: Option<String>,
 }
 
+#[allow(clippy::needless_pass_by_value)] // for map_err
 fn io(error: std::io::Error) -> StoreError {
     StoreError::Failed { reason: error.to_string() }
 }

@@ -108,14 +108,13 @@ impl<V: Projection> AnyShared for Shared<V> {
         let active = self.active.read().unwrap_or_else(PoisonError::into_inner);
         let Some(store) = &active.store else { return Ok(0) };
         let mut all = RowCheck::default();
-        let read = loop {
+        loop {
             match all.step(&**store, 10_000) {
                 Ok(false) => {}
                 Ok(true) => break Ok(all.logical_bytes),
                 Err(source) => break Err(ReadError::Store { view: V::NAME, source }),
             }
-        };
-        read
+        }
     }
 
     fn fresh_root<'a>(

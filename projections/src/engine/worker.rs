@@ -1,5 +1,7 @@
 //! The thread of one view: it takes events, folds them, commits, and mends what is damaged.
 
+#![allow(clippy::disallowed_methods)] // The runner, and only the runner, may look at a clock.
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -42,6 +44,7 @@ enum End {
 }
 
 /// The runner of one view.
+#[allow(clippy::struct_excessive_bools)] // each answers another question
 pub(crate) struct Worker<V: Projection> {
     pub shared: Arc<Shared<V>>,
     pub feed: Arc<Feed>,
@@ -73,6 +76,7 @@ struct Pace {
 }
 
 impl<V: Projection> Worker<V> {
+    #[allow(clippy::too_many_arguments)] // they are its fields
     pub fn new(
         shared: Arc<Shared<V>>,
         feed: Arc<Feed>,
@@ -247,7 +251,7 @@ impl<V: Projection> Worker<V> {
             match self.folder.fold(event) {
                 Folded::Applied => self.uncommitted += 1,
                 Folded::Skipped => {
-                    self.uncommitted += u64::from(event.ordinal == self.folder.head.ordinal)
+                    self.uncommitted += u64::from(event.ordinal == self.folder.head.ordinal);
                 }
                 Folded::Panicked => self.stall(event)?,
             }

@@ -115,6 +115,7 @@ fn from_sled(error: sled::Error) -> StoreError {
     }
 }
 
+#[allow(clippy::needless_pass_by_value)] // for map_err
 fn failed(error: std::io::Error) -> StoreError {
     StoreError::Failed { reason: error.to_string() }
 }

@@ -3,9 +3,8 @@
 use super::views::{CountingDown, CountingOnes, CountingTwos};
 use super::*;
 use crate::engine::{ReadError, registered};
-use crate::projection::Projection;
 
-async fn served<V: Projection>(engine: &Engine) {
+async fn served(engine: &Engine) {
     until(engine, "the new generation is served", async |engine| {
         engine.status().await.unwrap()[0].served_generation.is_none()
     })
@@ -20,7 +19,7 @@ async fn a_changed_fold_is_made_beside_the_old_rows_and_going_back_needs_no_rebu
     let directory = tempfile::tempdir().unwrap();
     append(&ledger, contacts(3_700)).await;
     let engine = start(&ledger, directory.path(), vec![registered::<CountingOnes>()]).await;
-    served::<CountingOnes>(&engine).await;
+    served(&engine).await;
     let row = |engine: &Engine| {
         let reader = engine.reader::<CountingOnes>();
         let row = reader.snapshot().unwrap().get(&customer(1)).unwrap();
@@ -35,7 +34,7 @@ async fn a_changed_fold_is_made_beside_the_old_rows_and_going_back_needs_no_rebu
     let reader = engine.reader::<CountingTwos>();
     let first = reader.snapshot().unwrap().get(&customer(1)).unwrap().unwrap().view.count;
     assert!([100, 200].contains(&first), "whole rows of one generation or the other: {first}");
-    served::<CountingTwos>(&engine).await;
+    served(&engine).await;
     assert_eq!(reader.snapshot().unwrap().get(&customer(1)).unwrap().unwrap().view.count, 200);
     let twos = engine.status().await.unwrap()[0].generation.clone();
     assert_ne!(ones, twos);
@@ -46,7 +45,7 @@ async fn a_changed_fold_is_made_beside_the_old_rows_and_going_back_needs_no_rebu
     let engine = start(&ledger, directory.path(), vec![registered::<CountingOnes>()]).await;
     let count = row(&engine);
     assert!(count == 100 || count == 101, "nothing is rebuilt: {count}");
-    served::<CountingOnes>(&engine).await;
+    served(&engine).await;
     assert_eq!(row(&engine), 101);
     engine.shutdown().await;
 }
@@ -57,7 +56,7 @@ async fn the_old_generation_is_served_for_as_long_as_the_new_one_is_made() {
     let directory = tempfile::tempdir().unwrap();
     let last = append(&ledger, contacts(370)).await;
     let engine = start(&ledger, directory.path(), vec![registered::<CountingOnes>()]).await;
-    served::<CountingOnes>(&engine).await;
+    served(&engine).await;
     engine.shutdown().await;
     // A ledger that answers about its end and hands out no events: the new generation stays empty.
     let held: Arc<dyn Ledger> = Arc::new(held::Held(ledger.clone()));
