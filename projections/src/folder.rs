@@ -199,11 +199,18 @@ impl<V: Projection> Folder<V> {
         Ok(Staged { head: self.head.clone(), keys, deltas })
     }
 
-    /// Commits at once: for stores that nobody reads meanwhile.
-    pub fn commit(&mut self) -> Result<(), StoreError> {
+    /// Writes at once, for stores that nobody reads meanwhile.
+    pub fn write(&mut self) -> Result<(), StoreError> {
         self.stage(false, false)?;
         self.store.apply()?;
         self.store.settle()
+    }
+
+    /// Writes at once and keeps no row in memory.
+    pub fn commit(&mut self) -> Result<(), StoreError> {
+        self.write()?;
+        self.overlay.discard();
+        Ok(())
     }
 }
 

@@ -47,4 +47,43 @@ mod tests {
             assert_eq!(listed, name);
         }
     }
+
+    /// `views.lock` says which generation each view's source makes. A changed source with an
+    /// unchanged generation may be a changed fold that the canonical history does not reach.
+    #[test]
+    fn fingerprints_are_written_down_beside_the_source_they_come_from() {
+        use sha2::{Digest, Sha256};
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut now = String::new();
+        for view in crate::all_views() {
+            let (name, generation) = (view.name(), view.generation());
+            let mut paths: Vec<_> = std::fs::read_dir(root.join("src/views"))
+                .unwrap()
+                .map(|entry| entry.unwrap().path())
+                .filter(|path| {
+                    std::fs::read_to_string(path).is_ok_and(|source| {
+                        source.contains(&format!("NAME: &'static str = \"{name}\""))
+                    })
+                })
+                .collect();
+            let source = std::fs::read(paths.pop().expect("a view has a file")).unwrap();
+            let digest = crate::engine::generation::hex(&Sha256::digest(source)[..8]);
+            now += &format!("{name} {generation} {digest}\n");
+        }
+        let path = root.join("views.lock");
+        let written = std::fs::read_to_string(&path).unwrap_or_default();
+        if written == now {
+            return;
+        }
+        if std::env::var_os("CXLEDGER_ACCEPT_VIEWS").is_some() {
+            std::fs::write(&path, now).unwrap();
+            return;
+        }
+        panic!(
+            "projections/views.lock is out of date. A view whose source changed and whose \
+             generation did not: add a case to the canonical history, or raise REVISION, or accept \
+             it. Accept with CXLEDGER_ACCEPT_VIEWS=1 cargo test -p cx-projections fingerprints\n\
+             written:\n{written}now:\n{now}"
+        );
+    }
 }

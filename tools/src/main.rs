@@ -8,6 +8,7 @@ mod demo;
 mod erase;
 mod explain;
 mod import;
+mod new_view;
 mod node;
 mod open;
 mod quarantine;
@@ -47,6 +48,7 @@ enum Command {
     Repair(repair::Repair),
     Erase(erase::Erase),
     Schema(schema::Schema),
+    NewView(new_view::NewView),
     /// Measure, and print the machine with the figures.
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -70,6 +72,7 @@ fn main() -> anyhow::Result<()> {
         Command::Restore(command) => restore::run(&command),
         Command::Repair(command) => repair::run(&command),
         Command::Erase(command) => command.run(),
+        Command::NewView(command) => command.run(),
         Command::Bench(command) => bench::run(&command),
         Command::Torture(command) => torture::run(&command),
         Command::Schema(command) => {

@@ -131,7 +131,6 @@ pub struct Customer {
 #[ComplexObject]
 impl Customer {
     /// Everything that happened to them.
-    #[graphql(complexity = "first.unwrap_or(50).max(1) as usize * child_complexity")]
     async fn timeline(
         &self,
         ctx: &Context<'_>,

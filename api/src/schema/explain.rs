@@ -119,7 +119,6 @@ pub fn cell_key(cell: &Cell) -> String {
 #[ComplexObject]
 impl SatisfactionFigure {
     /// The responses behind the figure, cell by cell (a month of a question), oldest first: each with the cell before and after it.
-    #[graphql(complexity = "first.unwrap_or(50).max(1) as usize * child_complexity")]
     async fn evidence(
         &self,
         ctx: &Context<'_>,

@@ -57,7 +57,6 @@ pub struct QueryRoot;
 #[Object(name = "QueryRoot")]
 impl QueryRoot {
     /// Everything that happened to one customer, in the order it happened to them: voided and corrected entries are shown as such.
-    #[graphql(complexity = "first.unwrap_or(50).max(1) as usize * child_complexity")]
     async fn timeline(
         &self,
         ctx: &Context<'_>,
@@ -119,7 +118,6 @@ impl QueryRoot {
     }
 
     /// The cases that are open.
-    #[graphql(complexity = "first.unwrap_or(50).max(1) as usize * child_complexity")]
     async fn open_cases(
         &self,
         ctx: &Context<'_>,
@@ -166,7 +164,6 @@ impl QueryRoot {
     }
 
     /// Why a row of a view is what it is: every event behind it, with the row before and after.
-    #[graphql(complexity = "first.unwrap_or(50).max(1) as usize * child_complexity")]
     async fn explain(
         &self,
         ctx: &Context<'_>,

@@ -257,7 +257,7 @@ impl EmbeddedLog {
         self.shared().read_all(from, direction, limit)
     }
 
-    /// The next events after a position, as many as one read takes and at most `limit`; none at the
+    /// The next events after a position, as many as a few reads take and at most `limit`; none at the
     /// head.
     pub fn read_next_blocking(
         &self,

@@ -15,9 +15,9 @@ use tokio::sync::watch;
 use super::status::LedgerEnd;
 
 /// How many events are read at a time.
-pub(crate) const CHUNK_EVENTS: usize = 1_000;
+pub(crate) const CHUNK_EVENTS: usize = 500;
 /// How many chunks a view may be behind the feed before it has to read on its own.
-const DEPTH: usize = 24;
+const DEPTH: usize = 16;
 
 /// Events that every view is handed, decoded once.
 #[derive(Clone)]

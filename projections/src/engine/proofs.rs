@@ -3,6 +3,7 @@
 mod damage;
 mod folding;
 mod generations;
+mod kills;
 mod views;
 
 use std::path::Path;

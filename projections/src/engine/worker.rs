@@ -60,6 +60,8 @@ pub(crate) struct Worker<V: Projection> {
     last_commit: Instant,
     uncommitted: u64,
     booked: usize,
+    /// The ledger has much more to fold.
+    history: bool,
     head_must_be_written: bool,
     pace: Pace,
 }
@@ -100,6 +102,7 @@ impl<V: Projection> Worker<V> {
             last_commit: now,
             uncommitted: 0,
             booked: 0,
+            history: false,
             head_must_be_written: false,
             pace: Pace { since: now, events: 0 },
         })
@@ -171,6 +174,7 @@ impl<V: Projection> Worker<V> {
             };
             self.fold(&chunk.events)?;
             more = chunk.more;
+            self.history = more;
             if !more {
                 // What is there already goes into the same batch, a live one stays small.
                 let mut events = chunk.events.len();
@@ -204,6 +208,7 @@ impl<V: Projection> Worker<V> {
             }
             let events = self.read(self.folder.head.position, CHUNK_EVENTS);
             let Some(events) = events else { continue };
+            self.history = events.len() == CHUNK_EVENTS;
             if events.is_empty() {
                 self.idle()?;
                 self.feed.rest(IDLE);
@@ -336,12 +341,16 @@ impl<V: Projection> Worker<V> {
         self.uncommitted = 0;
         self.last_commit = Instant::now();
         self.head_must_be_written = false;
+        // While there is history to fold, rows are likely to be wanted again soon.
+        let all = self.settings.overlay_bytes_now.load(Ordering::Relaxed);
+        if !self.history || all >= self.settings.overlay_bytes / 4 * 3 {
+            self.folder.overlay.discard();
+        }
         self.book_keep();
     }
 
     /// Events that changed no row move the head in memory; it is written with the next flush.
     fn move_head(&mut self) {
-        self.folder.overlay.discard();
         let head = self.folder.head.clone();
         self.progress().head = head.clone();
         if self.served {
@@ -415,7 +424,7 @@ impl<V: Projection> Worker<V> {
     fn flush(&mut self) -> Result<(), StoreError> {
         self.last_flush = Instant::now();
         if self.uncommitted == 0 && self.flushed < self.folder.head.ordinal {
-            self.folder.commit()?;
+            self.folder.write()?;
             self.folder.store().flush()?;
             self.directory().note_flushed(&self.folder.head)?;
             self.flushed = self.folder.head.ordinal;

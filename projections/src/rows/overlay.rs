@@ -156,27 +156,30 @@ impl<K: Key, R: View> Space<K, R> {
     }
 
     /// Writes the changed rows behind `changes`, in the order of their keys, and says by how much
-    /// the root changes.
+    /// the root changes. The rows stay in memory, as the store has them now.
     fn commit(&mut self, commit: &mut Commit, keys: Option<&mut Vec<K>>) {
         let mut changed_keys = keys;
-        for (key, slot) in std::mem::take(&mut self.slots) {
-            if !slot.changed {
-                continue;
+        let tag = self.tag;
+        self.slots.retain(|key, slot| {
+            if !std::mem::take(&mut slot.changed) {
+                return true;
             }
-            let key_bytes = self.key_bytes(&key);
-            let value = slot.value.map(|row| stored::seal(&slot.provenance, &row));
+            let mut key_bytes = Vec::with_capacity(40);
+            key_bytes.push(tag);
+            key.encode(&mut key_bytes);
+            let value = slot.value.as_ref().map(|row| stored::seal(&slot.provenance, row));
             let now =
                 value.as_ref().map(|(bytes, start)| Root::of_row(&key_bytes, &bytes[*start..]));
-            if value.is_none() && slot.stored.is_none() {
-                continue;
+            let before = std::mem::replace(&mut slot.stored, now);
+            if before.is_some() || now.is_some() {
+                commit.deltas.push(Delta { tag, before, now });
+                commit.changes.push((key_bytes, value.map(|(bytes, _)| bytes)));
+                if let Some(keys) = &mut changed_keys {
+                    keys.push(key.clone());
+                }
             }
-            commit.deltas.push(Delta { tag: self.tag, before: slot.stored, now });
-            commit.changes.push((key_bytes, value.map(|(bytes, _)| bytes)));
-            if let Some(keys) = &mut changed_keys {
-                keys.push(key);
-            }
-        }
-        self.bytes = 0;
+            now.is_some()
+        });
         self.touched = false;
     }
 
@@ -266,7 +269,7 @@ impl<V: Projection> Overlay<V> {
         self.rows.bytes + self.private.bytes + self.evidence.bytes
     }
 
-    /// Forgets everything since the last commit.
+    /// Forgets all rows, and so everything since the last commit.
     pub fn discard(&mut self) {
         self.rows.discard();
         self.private.discard();

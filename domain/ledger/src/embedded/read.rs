@@ -14,8 +14,11 @@ use super::shared::Shared;
 use crate::error::ReadError;
 use crate::port::{Direction, RawEvent};
 
-/// How many bytes a read of all events takes at once. An event keeps the bytes read with it alive.
-const CHUNK: u64 = 256 << 10;
+/// How many bytes are read at once. An event keeps the bytes read with it alive; and memory of this
+/// size comes back from the allocator without new pages of the system.
+const CHUNK: u64 = 64 << 10;
+/// How many chunks the next events of a feed take at most.
+const CHUNKS: usize = 4;
 
 /// Types that were met, so that the same text is one allocation.
 struct Types([Option<Arc<str>>; 64]);
@@ -164,15 +167,20 @@ impl Shared {
         Ok(events)
     }
 
-    /// The next events after a position, at most as many as one read takes.
+    /// The next events after a position, as many as a few reads take.
     pub fn read_next(&self, after: Position, limit: usize) -> Result<Vec<RawEvent>, ReadError> {
         let after = number_not_after(after);
         let last = self.head().min(after.saturating_add(limit as u64));
         let mut events = Vec::new();
-        if after < last {
-            let stretch = self.index().forwards(after + 1, last, CHUNK);
-            let wanted = |position| position > after && position <= last;
-            Reader::new(self).events(&stretch, wanted, &mut events)?;
+        let mut reader = Reader::new(self);
+        let mut next = after + 1;
+        for _ in 0..CHUNKS {
+            if next > last {
+                break;
+            }
+            let stretch = self.index().forwards(next, last, CHUNK);
+            reader.events(&stretch, |at| (next..=last).contains(&at), &mut events)?;
+            next = events.last().map_or(last, |event| event.ordinal) + 1;
         }
         Ok(events)
     }

@@ -87,6 +87,9 @@ pub(crate) fn recover(storage: &dyn Storage, mode: Mode) -> Result<Recovered, Op
     let mut opening = Opening { storage, mode, names, index: Index::default(), sidecars: vec![] };
     let mut found = opening.find_segments()?;
     let used = opening.count_used(&mut found)?;
+    // A header that was torn before it was used.
+    let torn_header = found[used..].iter().find(|segment| segment.header.is_err());
+    let torn_header = torn_header.map(|segment| (storage.path(&segment_name(segment.number)), 0));
     let unused: Vec<u32> = found.drain(used..).map(|segment| segment.number).collect();
     let mut headers = Vec::new();
     for segment in &found {
@@ -101,21 +104,23 @@ pub(crate) fn recover(storage: &dyn Storage, mode: Mode) -> Result<Recovered, Op
         _ => None,
     };
     let standing = last.as_ref().map(|last| &last.standing);
-    let torn_bytes = last.as_ref().map_or(0, |last| last.end_of_bytes - last.standing.end);
+    let torn_run = last.as_ref().filter(|last| last.end_of_bytes > last.standing.end);
+    let torn_bytes = torn_run.map_or(0, |last| last.end_of_bytes - last.standing.end)
+        + torn_header.as_ref().map_or(0, |_| HEADER);
     let report = OpenReport {
         head: Position::new(standing.map_or(0, |standing| standing.next_position - 1)),
         segments: opening.index.segments.len(),
         streams: opening.index.streams.len(),
         was_clean: standing.is_none_or(Standing::is_clean) && torn_bytes == 0,
         torn_bytes,
-        torn_at: last
-            .as_ref()
-            .filter(|_| torn_bytes > 0)
-            .map(|last| (storage.path(&segment_name(last.header.number)), last.standing.end)),
+        torn_at: torn_run
+            .map(|last| (storage.path(&segment_name(last.header.number)), last.standing.end))
+            .or(torn_header),
         indexes_rebuilt: rebuilt,
     };
     let ledger = last.as_ref().map_or(Uuid::nil(), |last| last.header.ledger);
-    let Opening { index, sidecars, .. } = opening;
+    let Opening { mut index, sidecars, .. } = opening;
+    index.ids.settle();
     Ok(Recovered { ledger, index, last, unused, sidecars, report })
 }
 

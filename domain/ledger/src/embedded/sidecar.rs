@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::format::{Digest, HEADER, VERSION, push_varint, take_varint, u32_at, u64_at};
 use super::index::{FrameAt, Index, Segment};
-use super::streams::{StreamNumber, split};
+use super::streams::{StreamNumber, Streams, split};
 
 const MAGIC: &[u8; 8] = b"CXINDEX1";
 const FIXED: usize = 104;
@@ -113,12 +113,12 @@ pub(crate) fn read_summary(bytes: &[u8]) -> Option<Summary> {
 }
 
 /// Takes the events of a whole sidecar into the index and the frames into the segment.
-/// `None` if the body is not what the summary says.
+/// `None` if the body is not what the summary says. The ids are deferred.
 pub(crate) fn load(bytes: &[u8], index: &mut Index, segment: &mut Segment) -> Option<()> {
     let body = &bytes[FIXED..bytes.len() - 4];
     let (mut at, mut frame_at, mut position) = (0, HEADER, segment.first_position);
     let mut streams: Vec<StreamNumber> = Vec::new();
-    let mut categories: Vec<String> = Vec::new();
+    let mut categories = Vec::new();
     while at < body.len() {
         let length = take_varint(body, &mut at)?;
         let count = take_varint(body, &mut at)?;
@@ -129,8 +129,7 @@ pub(crate) fn load(bytes: &[u8], index: &mut Index, segment: &mut Segment) -> Op
         for _ in 0..count {
             let stream = match take_varint(body, &mut at)? {
                 0 => {
-                    let name = take_name(body, &mut at, &mut categories)?;
-                    let stream = index.streams.intern(&name);
+                    let stream = take_stream(body, &mut at, &mut categories, &mut index.streams)?;
                     streams.push(stream);
                     stream
                 }
@@ -139,7 +138,7 @@ pub(crate) fn load(bytes: &[u8], index: &mut Index, segment: &mut Segment) -> Op
             let hash = body.get(at..at + 8)?;
             at += 8;
             index.streams.push(stream, position);
-            index.ids.insert(u64_at(hash, 0), position);
+            index.ids.defer(u64_at(hash, 0), position);
             position += 1;
         }
         frame_at += length;
@@ -148,7 +147,13 @@ pub(crate) fn load(bytes: &[u8], index: &mut Index, segment: &mut Segment) -> Op
     (frame_at == segment.end).then_some(())
 }
 
-fn take_name(body: &[u8], at: &mut usize, categories: &mut Vec<String>) -> Option<String> {
+/// A stream by its name. Categories come with their number in memory, where they have one.
+fn take_stream(
+    body: &[u8],
+    at: &mut usize,
+    categories: &mut Vec<(String, Option<u16>)>,
+    streams: &mut Streams,
+) -> Option<StreamNumber> {
     let kind = usize::from(*body.get(*at)?);
     *at += 1;
     let mut take = |length: usize| {
@@ -160,12 +165,17 @@ fn take_name(body: &[u8], at: &mut usize, categories: &mut Vec<String>) -> Optio
         let length = take_varint(body, at)? as usize;
         let bytes = body.get(*at..at.checked_add(length)?)?;
         *at += length;
-        return String::from_utf8(bytes.to_vec()).ok();
+        return Some(streams.intern(std::str::from_utf8(bytes).ok()?));
     }
     if kind > categories.len() {
         let length = usize::from(take(1)?[0]);
-        categories.push(String::from_utf8(take(length)?.to_vec()).ok()?);
+        let category = String::from_utf8(take(length)?.to_vec()).ok()?;
+        let number = streams.category(&category);
+        categories.push((category, number));
     }
     let id = Uuid::from_slice(take(16)?).ok()?;
-    Some(format!("{}-{id}", categories.get(kind - 1)?))
+    Some(match categories.get(kind - 1)? {
+        (_, Some(number)) => streams.intern_short(*number, id),
+        (category, None) => streams.intern(&format!("{category}-{id}")),
+    })
 }

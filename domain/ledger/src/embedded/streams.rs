@@ -48,15 +48,30 @@ impl Streams {
         self.keys.get(&self.key(name)).copied()
     }
 
+    /// The number of a category, which is new if need be; `None` if there are too many.
+    pub fn category(&mut self, category: &str) -> Option<u16> {
+        let known = self.categories.iter().position(|known| **known == *category);
+        if known.is_none() && self.categories.len() < CATEGORIES {
+            self.categories.push(category.into());
+            return Some(self.categories.len() as u16 - 1);
+        }
+        known.map(|number| number as u16)
+    }
+
     /// The number of a stream, which is new if need be.
     pub fn intern(&mut self, name: &str) -> StreamNumber {
-        let mut key = self.key(name);
-        if let (Key::Whole(_), Some((category, id))) = (&key, split(name))
-            && self.categories.len() < CATEGORIES
-        {
-            key = Key::Short(self.categories.len() as u16, id);
-            self.categories.push(category.into());
+        match split(name).and_then(|(category, id)| Some((self.category(category)?, id))) {
+            Some((category, id)) => self.intern_short(category, id),
+            None => self.intern_key(Key::Whole(name.into())),
         }
+    }
+
+    /// The number of the stream with this id in a category.
+    pub fn intern_short(&mut self, category: u16, id: Uuid) -> StreamNumber {
+        self.intern_key(Key::Short(category, id))
+    }
+
+    fn intern_key(&mut self, key: Key) -> StreamNumber {
         let next = self.positions.len() as StreamNumber;
         let number = *self.keys.entry(key).or_insert(next);
         if number == next {

@@ -1,0 +1,165 @@
+//! `cxledger new-view NAME`: the file of a view, its line in the list, and a test that passes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail, ensure};
+
+/// Writes a new view into the project's source.
+#[derive(Debug, clap::Args)]
+pub struct NewView {
+    /// Its name in snake_case, such as `last_contact`.
+    name: String,
+    /// The project's folder.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    project: PathBuf,
+}
+
+impl NewView {
+    /// Writes the file and the lines, and says what to do next.
+    pub fn run(self) -> anyhow::Result<()> {
+        write(&self.project, &self.name)?;
+        println!("projections/src/views/{}.rs is there; run its test with", self.name);
+        println!("  cargo test -p cx-projections {}", self.name);
+        println!("then say what it is in projections/src/list.rs, and see docs/adding-a-view.md");
+        Ok(())
+    }
+}
+
+fn write(project: &Path, name: &str) -> anyhow::Result<()> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let first = name.starts_with(|c: char| c.is_ascii_lowercase());
+    ensure!(first && name.chars().all(plain), "a view's name is snake_case, such as last_contact");
+    let source = project.join("projections/src");
+    let file = source.join("views").join(format!("{name}.rs"));
+    if file.exists() {
+        bail!("{} is there already; choose another name", file.display());
+    }
+    let row = camel_case(name);
+    let views = read(&source.join("views.rs"))?;
+    let list = read(&source.join("list.rs"))?;
+    let views = with_module(&views, name, &row);
+    let list = with_line(&list, name, &row).context("projections/src/list.rs has no list")?;
+    fs::write(&file, VIEW.replace("NAME", name).replace("ROW", &row))?;
+    fs::write(source.join("views.rs"), views)?;
+    fs::write(source.join("list.rs"), list)?;
+    Ok(())
+}
+
+fn read(path: &Path) -> anyhow::Result<String> {
+    fs::read_to_string(path)
+        .with_context(|| format!("{}: run this in the project's folder", path.display()))
+}
+
+fn camel_case(name: &str) -> String {
+    let words = name.split('_').map(|word| {
+        let mut letters = word.chars();
+        let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+        first.into_iter().chain(letters).collect::<String>()
+    });
+    words.collect()
+}
+
+fn with_module(views: &str, name: &str, row: &str) -> String {
+    format!("{}\npub mod {name};\npub use {name}::{row};\n", views.trim_end())
+}
+
+/// Puts the line behind the last view of the list.
+fn with_line(list: &str, name: &str, row: &str) -> Option<String> {
+    let start = list.find("$then! {")?;
+    let end = start + list[start..].find("\n        }")?;
+    let line = format!(
+        "\n            /// How many interactions a customer had.\n            {name}(customer: CustomerId) -> One<{row}>,"
+    );
+    Some(format!("{}{line}{}", &list[..end], &list[end..]))
+}
+
+/// The view that a new one begins as: it counts a customer's interactions.
+const VIEW: &str = r#"//! How many interactions a customer had.
+
+use async_graphql::SimpleObject;
+use cx_model::{CustomerId, Event, Recorded, StreamName};
+use serde::{Deserialize, Serialize};
+
+use crate::projection::{Projection, customer_lane, lane_of_customer};
+use crate::rows::Rows;
+
+/// How many interactions a customer had.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, SimpleObject)]
+pub struct ROW {
+    /// Interactions recorded.
+    pub count: u32,
+}
+
+impl Projection for ROW {
+    const NAME: &'static str = "NAME";
+    type Key = CustomerId;
+    type View = Self;
+    type Private = ();
+
+    fn lane(event: &Recorded) -> u64 {
+        customer_lane(event)
+    }
+
+    fn lane_of(customer: &CustomerId) -> Option<u64> {
+        Some(lane_of_customer(*customer))
+    }
+
+    fn stream_of(customer: &CustomerId) -> Option<StreamName> {
+        Some(customer.stream())
+    }
+
+    fn apply(event: &Recorded, rows: &mut Rows<'_, Self>) {
+        let Some(customer) = event.customer() else { return };
+        if let Event::InteractionRecorded(_) = &event.event {
+            rows.update(&customer, |row| row.count += 1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cx_model::Channel;
+
+    use super::*;
+    use crate::given::{customer, given, happened, interaction};
+
+    #[test]
+    fn each_interaction_counts_once() {
+        given::<ROW>([
+            happened(customer(1), interaction(Channel::Phone)),
+            happened(customer(1), interaction(Channel::Web)),
+        ])
+        .then(customer(1), ROW { count: 2 })
+        .then_none(customer(2));
+    }
+
+    crate::laws!(ROW);
+}
+"#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_view_is_a_file_and_a_line() {
+        let project = tempfile::tempdir().unwrap();
+        let here = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let source = project.path().join("projections/src");
+        fs::create_dir_all(source.join("views")).unwrap();
+        for file in ["views.rs", "list.rs"] {
+            fs::copy(here.join("projections/src").join(file), source.join(file)).unwrap();
+        }
+        write(project.path(), "last_contact").unwrap();
+        let list = fs::read_to_string(source.join("list.rs")).unwrap();
+        assert!(
+            list.contains("last_contact(customer: CustomerId) -> One<LastContact>,\n        }")
+        );
+        let view = fs::read_to_string(source.join("views/last_contact.rs")).unwrap();
+        assert!(view.contains("const NAME: &'static str = \"last_contact\";"));
+        assert!(!view.contains("ROW"));
+        assert!(write(project.path(), "last_contact").is_err());
+        assert!(write(project.path(), "Last").is_err());
+    }
+}
