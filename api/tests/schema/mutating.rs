@@ -1,5 +1,6 @@
 //! What is done is done once, and seen by whoever did it.
 
+use async_graphql::Request;
 use serde_json::{Value, json};
 
 use crate::world::{World, accepted, refusal};
@@ -285,4 +286,27 @@ async fn what_is_known_of_a_customer_is_kept_up_to_date() {
     let impression = json!({ "of": "FIRM", "valence": { "score": 60, "basis": "STATED" } });
     act("recordImpression", impression).await;
     act("requestErasure", json!({ "channel": "EMAIL" })).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn views_that_lag_do_not_hide_where_a_write_stands() {
+    let world = World::new().await;
+    world.engine.shutdown().await;
+    let register = |fields: &str| {
+        let document = format!(
+            "mutation {{ registerCustomer(input: {{ kind: PERSON }}) {{ position {fields} }} }}"
+        );
+        world.answer(Request::new(document))
+    };
+    let (by_object, by_query) =
+        tokio::join!(register("customer { id }"), register("query { ledger { head } }"));
+    let written = &by_object["data"]["registerCustomer"];
+    assert!(written["position"].is_string(), "{by_object:#}");
+    assert_eq!(written["customer"], Value::Null);
+    for answer in [&by_object, &by_query] {
+        let extensions = &answer["errors"][0]["extensions"];
+        assert_eq!(extensions["code"], "STALE", "{answer:#}");
+        assert!(extensions["required"].is_string(), "{answer:#}");
+    }
+    assert_eq!(by_object["errors"][0]["extensions"]["required"], written["position"]);
 }

@@ -153,23 +153,29 @@ const WAIT: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Waits until every view shows a write.
 pub async fn shown(ctx: &Context<'_>, position: Option<Position>) -> Result<()> {
-    let Some(position) = position else { return Ok(()) };
-    let waited = system(ctx).engine.at_least(position, &[], WAIT).await;
-    waited.map_err(|stale| {
-        let (required, current) = (stale.required.to_string(), stale.current.to_string());
-        Code::Stale.error_with(
-            stale.to_string(),
-            [("required", required.into()), ("current", current.into())],
-        )
-    })
+    match position {
+        Some(position) => shown_in(ctx, position, &[]).await,
+        None => Ok(()),
+    }
 }
 
 /// Waits until one view shows a write.
-pub async fn shown_by<V: Projection>(ctx: &Context<'_>, position: Option<Position>) -> Result<()> {
-    match position {
-        Some(position) => reading::wait_for::<V>(&system(ctx).engine, position).await,
-        None => Ok(()),
-    }
+pub async fn shown_by<V: Projection>(ctx: &Context<'_>, position: Position) -> Result<()> {
+    shown_in(ctx, position, &[V::NAME]).await
+}
+
+async fn shown_in(ctx: &Context<'_>, position: Position, views: &[&str]) -> Result<()> {
+    let waited = system(ctx).engine.at_least(position, views, WAIT).await;
+    waited.map_err(|stale| {
+        let (required, current) = (stale.required.to_string(), stale.current.to_string());
+        let message = format!(
+            "the change is recorded at position {required}, but view {} is at {current}; read \
+             again with cx-at-least: {required}",
+            stale.view
+        );
+        Code::Stale
+            .error_with(message, [("required", required.into()), ("current", current.into())])
+    })
 }
 
 /// A fault of the book outside a decision, or the refusal it stands for.

@@ -67,12 +67,9 @@ macro_rules! customer_payloads {
         payloads! {$(
             $(#[$doc])* $name { customer: CustomerId, $($field: $type,)* } + {
                 /// The customer as they are now; null if the change was refused.
-                async fn customer(&self, ctx: &Context<'_>) -> Result<Option<Customer>> {
-                    if self.written.position.is_none() {
-                        return Ok(None);
-                    }
-                    shown_by::<views::Customer>(ctx, self.written.position).await?;
-                    customer::read(ctx, self.customer, None).await
+                async fn customer(&self, ctx: &Context<'_>) -> Option<Result<Customer>> {
+                    let position = self.written.position?;
+                    customer_at(ctx, self.customer, position).await.transpose()
                 }
 
                 $($(#[$fdoc])*
@@ -118,33 +115,54 @@ payloads! {
     /// What became of a change to a touchpoint.
     TouchpointPayload { touchpoint: TouchpointId, } + {
         /// The touchpoint as it is now; null if the change was refused.
-        async fn touchpoint(&self, ctx: &Context<'_>) -> Result<Option<Touchpoint>> {
-            if self.written.position.is_none() {
-                return Ok(None);
-            }
-            shown_by::<views::Touchpoint>(ctx, self.written.position).await?;
-            reading::read::<views::Touchpoint, _>(ctx, |snapshot| {
-                let row = reading::row(snapshot, &self.touchpoint)?;
-                Ok(row.map(|row| Touchpoint::new(self.touchpoint, row.view)))
-            })
-            .await
+        async fn touchpoint(&self, ctx: &Context<'_>) -> Option<Result<Touchpoint>> {
+            let position = self.written.position?;
+            touchpoint_at(ctx, self.touchpoint, position).await.transpose()
         }
     }
     /// What became of a change to a questionnaire.
     InstrumentPayload { instrument: InstrumentId, } + {
         /// The questionnaire as it is now; null if the change was refused.
-        async fn instrument(&self, ctx: &Context<'_>) -> Result<Option<Instrument>> {
-            if self.written.position.is_none() {
-                return Ok(None);
-            }
-            shown_by::<views::Instrument>(ctx, self.written.position).await?;
-            reading::read::<views::Instrument, _>(ctx, |snapshot| {
-                let row = reading::row(snapshot, &self.instrument)?;
-                Ok(row.map(|row| Instrument::new(self.instrument, row.view)))
-            })
-            .await
+        async fn instrument(&self, ctx: &Context<'_>) -> Option<Result<Instrument>> {
+            let position = self.written.position?;
+            instrument_at(ctx, self.instrument, position).await.transpose()
         }
     }
+}
+
+// What was changed, as it is at or after the change. A fault leaves the rest of the payload.
+
+async fn customer_at(
+    ctx: &Context<'_>,
+    id: CustomerId,
+    position: Position,
+) -> Result<Option<Customer>> {
+    shown_by::<views::Customer>(ctx, position).await?;
+    customer::read(ctx, id, None).await
+}
+
+async fn touchpoint_at(
+    ctx: &Context<'_>,
+    id: TouchpointId,
+    position: Position,
+) -> Result<Option<Touchpoint>> {
+    shown_by::<views::Touchpoint>(ctx, position).await?;
+    reading::read::<views::Touchpoint, _>(ctx, |snapshot| {
+        Ok(reading::row(snapshot, &id)?.map(|row| Touchpoint::new(id, row.view)))
+    })
+    .await
+}
+
+async fn instrument_at(
+    ctx: &Context<'_>,
+    id: InstrumentId,
+    position: Position,
+) -> Result<Option<Instrument>> {
+    shown_by::<views::Instrument>(ctx, position).await?;
+    reading::read::<views::Instrument, _>(ctx, |snapshot| {
+        Ok(reading::row(snapshot, &id)?.map(|row| Instrument::new(id, row.view)))
+    })
+    .await
 }
 
 /// What became of several interactions.
