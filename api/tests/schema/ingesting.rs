@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 use crate::world::World;
 
 fn cloud_event(id: &str, kind: &str, subject: &str, data: Value) -> CloudEvent {
-    let event = json!({
+    let mut event = json!({
         "specversion": "1.0", "id": id, "source": "/tests", "type": format!("cx.{kind}"),
-        "subject": subject, "time": "2026-01-02T03:04:05Z", "data": data,
+        "subject": subject, "time": "2026-01-02T03:04:05Z",
     });
+    event["data"] = data;
     CloudEvent::from_json(event).unwrap()
 }
 
