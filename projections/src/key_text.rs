@@ -4,7 +4,7 @@ use cx_model::{
     CaseId, Channel, CustomerId, ImportId, InstrumentId, Position, Recorded, TouchpointId,
 };
 
-use crate::engine::{Engine, ExplainError};
+use crate::engine::{Engine, ExplainError, Explained, Step};
 use crate::projection::Projection;
 use crate::views::Cell;
 
@@ -107,30 +107,23 @@ fn json<T: serde::Serialize>(row: &T) -> serde_json::Value {
     serde_json::to_value(row).unwrap_or_default()
 }
 
-/// Explains one row of a view.
-pub async fn reasons_of<V: Projection>(
-    engine: &Engine,
-    key: &V::Key,
-    after: u64,
-    limit: usize,
-) -> Result<Reasons, ExplainError> {
-    let explained = engine.explain::<V>(key, after, limit).await?;
-    Ok(Reasons {
-        row: explained.row.as_ref().map(|row| json(&row.view)),
-        as_of: explained.as_of,
-        reasons: explained
-            .steps
-            .into_iter()
-            .map(|step| Reason {
-                ordinal: step.ordinal,
-                position: step.position,
-                event: step.event,
-                before: step.before.as_ref().map(json),
-                after: step.after.as_ref().map(json),
-            })
-            .collect(),
-        more: explained.more,
-    })
+impl Reasons {
+    /// Of an explained row.
+    pub fn of<V: Projection>(explained: Explained<V>) -> Self {
+        let reason = |step: Step<V>| Reason {
+            ordinal: step.ordinal,
+            position: step.position,
+            event: step.event,
+            before: step.before.as_ref().map(json),
+            after: step.after.as_ref().map(json),
+        };
+        Self {
+            row: explained.row.as_ref().map(|row| json(&row.view)),
+            as_of: explained.as_of,
+            reasons: explained.steps.into_iter().map(reason).collect(),
+            more: explained.more,
+        }
+    }
 }
 
 /// Explains the row that a view's name and a key as text name.
@@ -142,6 +135,10 @@ pub async fn reasons(
     limit: usize,
 ) -> Result<Reasons, AskError> {
     use crate::views::*;
+    macro_rules! explain {
+        (Sum, $view:ident, $engine:expr, $($asked:expr),*) => { $engine.explain_sum::<$view>($($asked),*) };
+        ($shape:ident, $view:ident, $engine:expr, $($asked:expr),*) => { $engine.explain::<$view>($($asked),*) };
+    }
     macro_rules! ask {
         ($($(#[$doc:meta])* $name:ident($($argument:ident: $part:ty),*) -> $shape:ident<$view:ident>,)*) => {
             match view {
@@ -151,7 +148,8 @@ pub async fn reasons(
                     let mut parts = key.splitn(wanted, '/');
                     let mut read = || Some(($(<$part>::of_text(parts.next()?)?),*));
                     let key = read().ok_or(AskError::NoKey { view: stringify!($name), form })?;
-                    Ok(reasons_of::<$view>(engine, &key, after, limit).await?)
+                    let explained = explain!($shape, $view, engine, &key, after, limit).await?;
+                    Ok(Reasons::of(explained))
                 })*
                 _ => {
                     let known = [$(stringify!($name)),*].join(", ");

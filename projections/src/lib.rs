@@ -27,7 +27,7 @@ pub use engine::{
 pub use fold::{Fold, fold_history};
 pub use folder::{Head, Stall};
 pub use key::{Desc, Key, KeyError, StartsWith};
-pub use key_text::{AskError, KeyPart, Reason, Reasons, reasons, reasons_of};
+pub use key_text::{AskError, KeyPart, Reason, Reasons, reasons};
 pub use projection::{
     Figure, Private, Projection, Provenance, View, customer_lane, lane_of_customer,
 };

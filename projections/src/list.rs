@@ -5,7 +5,8 @@
 ///
 /// The arguments are the parts of the view's key: all of them name one row (`One`), the first ones
 /// a run of rows (`Many`); GraphQL fields are made for both. `Own` has a field of its own, written
-/// in `api/src/schema/`, because its question is more than a look-up. The types are found with `use cx_projections::views::*` and
+/// in `api/src/schema/`, because its question is more than a look-up; so has `Sum`, a view of figures over all customers.
+/// The types are found with `use cx_projections::views::*` and
 /// `use cx_model::*` in scope.
 #[macro_export]
 macro_rules! views {
@@ -16,7 +17,7 @@ macro_rules! views {
             /// One customer at a glance.
             customer(customer: CustomerId) -> Own<Customer>,
             /// What customers answered, by question, touchpoint, attribute and month.
-            satisfaction(cell: Cell) -> Own<Satisfaction>,
+            satisfaction(cell: Cell) -> Sum<Satisfaction>,
             /// The cases that are open.
             open_cases(customer: CustomerId, case: CaseId) -> Own<OpenCase>,
             /// How the facts came in.

@@ -11,7 +11,7 @@ const make = (id, type = 'cx.CustomerRegistered') =>
     source: '/judges/npm',
     time: '2026-01-02T03:04:05Z',
     datacontenttype: 'application/json',
-    data: JSON.parse(process.env.CX_EVENT_DATA ?? '{"kind":"PERSON","name":"Judge"}'),
+    data: JSON.parse(process.env.CX_EVENT_DATA ?? '{"kind":"person","name":"Judge"}'),
   });
 
 async function post(message) {

@@ -10,7 +10,7 @@ from cloudevents.conversion import to_binary, to_structured
 from cloudevents.http import CloudEvent
 
 BASE = sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:8080"
-DATA = json.loads(os.environ.get("CX_EVENT_DATA", '{"kind":"PERSON","name":"Judge"}'))
+DATA = json.loads(os.environ.get("CX_EVENT_DATA", '{"kind":"person","name":"Judge"}'))
 
 
 def make(number, event_type="cx.CustomerRegistered"):

@@ -40,7 +40,7 @@ fn write(project: &Path, name: &str) -> anyhow::Result<()> {
     let list = read(&source.join("list.rs"))?;
     let views = with_module(&views, name, &row);
     let list = with_line(&list, name, &row).context("projections/src/list.rs has no list")?;
-    fs::write(&file, VIEW.replace("NAME", name).replace("ROW", &row))?;
+    fs::write(&file, VIEW.replace("VIEW_NAME", name).replace("ROW", &row))?;
     fs::write(source.join("views.rs"), views)?;
     fs::write(source.join("list.rs"), list)?;
     Ok(())
@@ -92,7 +92,7 @@ pub struct ROW {
 }
 
 impl Projection for ROW {
-    const NAME: &'static str = "NAME";
+    const NAME: &'static str = "VIEW_NAME";
     type Key = CustomerId;
     type View = Self;
     type Private = ();

@@ -3,7 +3,7 @@
 use async_graphql::{ComplexObject, Context, Json, Result, SimpleObject};
 use cx_model::Position;
 use cx_projections::views::{Cell, Satisfaction};
-use cx_projections::{AskError, ExplainError, Reason, Reasons, reasons, reasons_of};
+use cx_projections::{AskError, ExplainError, Reason, Reasons, reasons};
 
 use super::event::LedgerEvent;
 use super::paging::{self, Cursor, PageInfo};
@@ -132,8 +132,8 @@ impl SatisfactionFigure {
         while let Some(cell) = self.cells.get(number as usize) {
             let wanted = limit - edges.len();
             let engine = &system(ctx).engine;
-            let found = reasons_of::<Satisfaction>(engine, cell, from, wanted).await;
-            let found = found.map_err(failed)?;
+            let found = engine.explain_sum::<Satisfaction>(cell, from, wanted).await;
+            let found = Reasons::of(found.map_err(failed)?);
             for reason in found.reasons {
                 edges.push(edge(ctx, (number, reason.ordinal), reason)?);
             }

@@ -24,6 +24,11 @@ macro_rules! fields {
         fields! { @walk [$($done)*] $($rest)* }
     };
     (@walk [$($done:tt)*]
+        $(#[$doc:meta])* $name:ident($($argument:ident: $part:ty),*) -> Sum<$view:ident>, $($rest:tt)*
+    ) => {
+        fields! { @walk [$($done)*] $($rest)* }
+    };
+    (@walk [$($done:tt)*]
         $(#[$doc:meta])* $name:ident($($argument:ident: $part:ty),*) -> One<$view:ident>, $($rest:tt)*
     ) => {
         fields! { @walk [$($done)*

@@ -9,6 +9,8 @@ use cx_model::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use cx_model::StreamName;
+
 use crate::projection::{Projection, customer_lane, lane_of_customer};
 use crate::rows::Rows;
 
@@ -107,6 +109,10 @@ impl Projection for Customer {
 
     fn lane_of(key: &CustomerId) -> Option<u64> {
         Some(lane_of_customer(*key))
+    }
+
+    fn stream_of(key: &Self::Key) -> Option<StreamName> {
+        Some(key.stream())
     }
 
     fn apply(event: &Recorded, rows: &mut Rows<'_, Self>) {

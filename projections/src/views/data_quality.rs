@@ -3,6 +3,8 @@
 use cx_model::{Event, ImportId, Recorded};
 use serde::{Deserialize, Serialize};
 
+use cx_model::StreamName;
+
 use crate::projection::Projection;
 use crate::rows::Rows;
 
@@ -34,6 +36,10 @@ impl Projection for Import {
     type Key = ImportId;
     type View = Self;
     type Private = ();
+
+    fn stream_of(key: &Self::Key) -> Option<StreamName> {
+        Some(key.stream())
+    }
 
     fn apply(event: &Recorded, rows: &mut Rows<'_, Self>) {
         let Some(import) = ImportId::of_stream(&event.stream) else { return };

@@ -4,6 +4,8 @@ use cx_model::event::Question;
 use cx_model::{Event, InstrumentId, Recorded};
 use serde::{Deserialize, Serialize};
 
+use cx_model::StreamName;
+
 use crate::projection::Projection;
 use crate::rows::Rows;
 
@@ -60,6 +62,10 @@ impl Projection for Instrument {
     type Key = InstrumentId;
     type View = Self;
     type Private = ();
+
+    fn stream_of(key: &Self::Key) -> Option<StreamName> {
+        Some(key.stream())
+    }
 
     fn apply(event: &Recorded, rows: &mut Rows<'_, Self>) {
         let Some(id) = InstrumentId::of_stream(&event.stream) else { return };

@@ -5,6 +5,8 @@ use cx_model::{
 };
 use serde::{Deserialize, Serialize};
 
+use cx_model::StreamName;
+
 use crate::projection::{Projection, customer_lane, lane_of_customer};
 use crate::rows::Rows;
 use crate::views::timeline::case_of;
@@ -63,6 +65,10 @@ impl Projection for OpenCase {
 
     fn lane_of(key: &Self::Key) -> Option<u64> {
         Some(lane_of_customer(key.0))
+    }
+
+    fn stream_of(key: &Self::Key) -> Option<StreamName> {
+        Some(key.0.stream())
     }
 
     fn apply(event: &Recorded, rows: &mut Rows<'_, Self>) {

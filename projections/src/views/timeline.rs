@@ -10,6 +10,8 @@ use cx_model::{
 };
 use serde::{Deserialize, Serialize};
 
+use cx_model::StreamName;
+
 use crate::projection::{Projection, customer_lane, lane_of_customer};
 use crate::rows::Rows;
 
@@ -395,6 +397,10 @@ impl Projection for Timeline {
 
     fn lane_of(key: &Self::Key) -> Option<u64> {
         Some(lane_of_customer(key.0))
+    }
+
+    fn stream_of(key: &Self::Key) -> Option<StreamName> {
+        Some(key.0.stream())
     }
 
     fn apply(event: &Recorded, rows: &mut Rows<'_, Self>) {

@@ -7,6 +7,8 @@ use cx_model::{
 };
 use serde::{Deserialize, Serialize};
 
+use cx_model::StreamName;
+
 use crate::projection::Projection;
 use crate::rows::Rows;
 
@@ -38,6 +40,10 @@ impl Projection for Touchpoint {
     type Key = TouchpointId;
     type View = Self;
     type Private = ();
+
+    fn stream_of(key: &Self::Key) -> Option<StreamName> {
+        Some(key.stream())
+    }
 
     fn apply(event: &Recorded, rows: &mut Rows<'_, Self>) {
         let Some(id) = TouchpointId::of_stream(&event.stream) else { return };
