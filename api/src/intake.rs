@@ -23,8 +23,9 @@ use subject::{Subject, Subjects};
 
 /// Where events go that could not be taken, to be mended and taken again.
 pub trait Aside: Send + Sync + 'static {
-    /// Keeps an event with the reason it was not taken. Personal data: sealed before it is written.
-    fn keep(&self, event: &CloudEvent, reason: &str);
+    /// Keeps an event with the reason it was not taken, durably. Personal data: sealed before it is
+    /// written. What fails is for the log; the sender is told to send again later.
+    fn keep(&self, event: &CloudEvent, reason: &str) -> Result<(), String>;
 }
 
 /// Takes CloudEvents into the book.
@@ -157,7 +158,10 @@ impl Intake for BookIntake {
             if let Some(aside) = &self.aside {
                 for (item, outcome) in items.iter().zip(&outcomes) {
                     if let Outcome::Quarantined { reason } = outcome {
-                        aside.keep(item, reason);
+                        aside.keep(item, reason).map_err(|error| {
+                            tracing::error!(error, "an event could not be put into the quarantine");
+                            IntakeError::Unavailable
+                        })?;
                     }
                 }
             }

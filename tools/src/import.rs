@@ -5,7 +5,7 @@ mod catalogue;
 mod delimited;
 mod history;
 mod intake;
-mod json;
+pub mod json;
 mod kinds;
 pub mod mapping;
 mod moment;

@@ -17,6 +17,7 @@ use cx_projections::{Engine, Options};
 use tokio::net::TcpListener;
 
 use crate::open::Opened;
+use crate::quarantine::aside::IngestAside;
 
 /// A server that is about to serve.
 pub struct Node {
@@ -52,10 +53,13 @@ impl Node {
             Guarded::new(schema(system.clone()), ExecutorConfig::default(), ApiMetrics::default())
                 .with_current_position(Arc::new(move || Some(ready::lowest_head(&readers))));
         let readiness = Arc::new(ready::SystemReadiness::new(system.clone()));
+        let vault = Arc::clone(system.book.vault());
+        let aside = IngestAside::open(opened.places.data(), vault)?;
+        let intake = BookIntake::new(system.book.clone()).with_aside(Arc::new(aside));
         let router = Api::new(executor, meeting.api, readiness.clone(), drain.clone())
             .with_tokens(meeting.tokens)
             .with_figures(readiness)
-            .with_intake(Arc::new(BookIntake::new(system.book.clone())))
+            .with_intake(Arc::new(intake))
             .router(page::router());
         let server_file = opened.places.server();
         std::fs::write(&server_file, format!("http://{address}\n"))

@@ -24,6 +24,11 @@ impl Places {
         Self { data: data.to_owned() }
     }
 
+    /// The data directory itself.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
     /// The log.
     pub fn ledger(&self) -> PathBuf {
         self.data.join("ledger")

@@ -1,5 +1,6 @@
 //! `cxledger quarantine`: rows that could not be taken.
 
+pub mod aside;
 pub mod store;
 
 use std::collections::BTreeMap;

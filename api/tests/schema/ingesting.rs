@@ -79,8 +79,9 @@ async fn the_ledger_holds_no_personal_text_of_an_event() {
 struct Kept(Mutex<Vec<String>>);
 
 impl Aside for Kept {
-    fn keep(&self, event: &CloudEvent, _: &str) {
+    fn keep(&self, event: &CloudEvent, _: &str) -> Result<(), String> {
         self.0.lock().unwrap().push(event.id.clone());
+        Ok(())
     }
 }
 

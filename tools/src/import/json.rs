@@ -72,7 +72,8 @@ pub fn row_of(
     row
 }
 
-fn flatten(pairs: &mut Vec<(String, String)>, path: String, value: Value) {
+/// Appends the members of a value under their paths: `data.score`, `lines.0.item`.
+pub fn flatten(pairs: &mut Vec<(String, String)>, path: String, value: Value) {
     match value {
         Value::Object(members) => {
             for (name, value) in members {
