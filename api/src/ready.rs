@@ -74,13 +74,16 @@ fn check(view: &ViewStatus) -> Check {
     Check { name: format!("view {}", view.name), ok: !stands, detail }
 }
 
+/// A figure of each view: its name, its help, and where it comes from.
+type Family = (&'static str, &'static str, fn(&ViewStatus) -> f64);
+
 impl Figures for SystemReadiness {
     fn write(&self, page: &mut Page) {
         let writable = u8::from(self.system.book.ledger().health() == Health::Writable);
         page.family("cxledger_ledger_writable", "gauge", "1 while the ledger takes appends.");
         page.sample("cxledger_ledger_writable", &[], writable);
         let views = self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let families: [(&str, &str, fn(&ViewStatus) -> f64); 5] = [
+        let families: [Family; 5] = [
             ("cxledger_view_events_behind", "Events a view has not folded yet.", |view| {
                 view.events_behind as f64
             }),

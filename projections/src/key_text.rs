@@ -127,6 +127,8 @@ impl Reasons {
 }
 
 /// Explains the row that a view's name and a key as text name.
+// A key of one part makes the tuple a plain value, and `Some(x?)` of it is the macro's form.
+#[allow(clippy::needless_question_mark)]
 pub async fn reasons(
     engine: &Engine,
     view: &str,
@@ -134,6 +136,8 @@ pub async fn reasons(
     after: u64,
     limit: usize,
 ) -> Result<Reasons, AskError> {
+    // The list names its views; a new one is found without a line here.
+    #[allow(clippy::wildcard_imports)]
     use crate::views::*;
     macro_rules! explain {
         (Sum, $view:ident, $engine:expr, $($asked:expr),*) => { $engine.explain_sum::<$view>($($asked),*) };

@@ -53,6 +53,8 @@ mod tests {
     /// unchanged generation may be a changed fold that the canonical history does not reach.
     #[test]
     fn fingerprints_are_written_down_beside_the_source_they_come_from() {
+        use std::fmt::Write as _;
+
         use sha2::{Digest, Sha256};
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut now = String::new();
@@ -69,7 +71,7 @@ mod tests {
                 .collect();
             let source = std::fs::read(paths.pop().expect("a view has a file")).unwrap();
             let digest = crate::engine::generation::hex(&Sha256::digest(source)[..8]);
-            now += &format!("{name} {generation} {digest}\n");
+            writeln!(now, "{name} {generation} {digest}").unwrap();
         }
         let path = root.join("views.lock");
         let written = std::fs::read_to_string(&path).unwrap_or_default();

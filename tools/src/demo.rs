@@ -56,7 +56,7 @@ impl Demo {
             let node = Node::start(&opened, meeting).await?;
             let head = opened.book.ledger().head().await?;
             let engine = &node.system().engine;
-            engine.at_least(head, &[], Duration::from_secs(600)).await?;
+            engine.at_least(head, &[], Duration::from_mins(10)).await?;
             self.print(node.address(), head);
             let coming = tokio::spawn(keep_coming(opened.book.clone(), self.seed, self.customers));
             let served = node.serve(asked_to_end()).await;

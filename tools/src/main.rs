@@ -75,8 +75,8 @@ fn main() -> anyhow::Result<()> {
         Command::NewView(command) => command.run(),
         Command::Bench(command) => bench::run(&command),
         Command::Torture(command) => torture::run(&command),
-        Command::Schema(command) => {
-            command.run();
+        Command::Schema(_) => {
+            schema::Schema::run();
             Ok(())
         }
     }

@@ -10,7 +10,7 @@ pub struct Schema {}
 
 impl Schema {
     /// Prints it.
-    pub fn run(&self) {
+    pub fn run() {
         print!("{}", cx_api::schema::sdl());
     }
 }

@@ -31,7 +31,7 @@ impl Verify {
     pub fn run(&self) -> anyhow::Result<()> {
         let opened = Opened::to_read(&self.data)?;
         let log = opened.log.verify()?;
-        let digest: String = log.digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = log.digest_text();
         if !self.json {
             println!(
                 "log    {} appends up to position {}, {} bytes",

@@ -1,5 +1,8 @@
 //! Everything that can be asked.
 
+// One argument for each thing that can be asked: they are the schema.
+#![allow(clippy::too_many_arguments)]
+
 use async_graphql::{Context, ID, Interface, Object, Result, SimpleObject};
 use cx_model::{CustomerId, InstrumentId, Position, TouchpointId};
 use cx_projections::Scan;
@@ -96,8 +99,6 @@ impl QueryRoot {
     }
 
     /// How satisfied customers are: one figure for each group of answers, with its interval, its definition and the evidence behind it.
-    // One argument for each thing that can be asked: they are the schema.
-    #[allow(clippy::too_many_arguments)]
     async fn satisfaction(
         &self,
         ctx: &Context<'_>,

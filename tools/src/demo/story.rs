@@ -507,10 +507,11 @@ impl Story {
             }),
         };
         self.by_customer(life, at, recorded);
-        if self.chance(0.003) {
+        let mishap = self.dice.u16(0..1_000);
+        if mishap < 3 {
             let reason = "recorded twice".to_owned();
             self.by_shop(life, at + HOUR, e::InteractionVoided { interaction, reason });
-        } else if self.chance(0.003) {
+        } else if mishap < 6 {
             let corrected = e::InteractionCorrected {
                 interaction,
                 channel: Some(Channel::Phone),
@@ -542,7 +543,7 @@ impl Story {
             |question: &str, value| e::Answer { question: question.into(), touchpoint, value };
         let answers =
             vec![answer("satisfied", AnswerValue::Score(satisfied)), answer("easy", easy)];
-        self.respond(life, at + 3 * HOUR, instrument, answers);
+        self.respond(life, at + 3 * HOUR, instrument, &answers);
     }
 
     fn relationship_survey(&mut self, life: &Life, at: i64) {
@@ -564,16 +565,16 @@ impl Story {
             answers.push(answer("why", AnswerValue::Text(comment.to_owned().into())));
         }
         let answered = at + self.between(HOUR, 2 * DAY);
-        self.respond(life, answered, instrument, answers);
+        self.respond(life, answered, instrument, &answers);
     }
 
-    fn respond(&mut self, life: &Life, at: i64, instrument: InstrumentId, answers: Vec<e::Answer>) {
+    fn respond(&mut self, life: &Life, at: i64, instrument: InstrumentId, answers: &[e::Answer]) {
         let response = ResponseId(self.fresh("response"));
         let device = if life.mobile { "phone" } else { "computer" };
         let submitted = e::ResponseSubmitted {
             response,
             instrument,
-            answers: answers.clone(),
+            answers: answers.to_vec(),
             weight_millionths: None,
             attributes: BTreeMap::from([("device".to_owned(), device.to_owned())]),
             case: None,

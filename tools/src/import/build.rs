@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+// The builder makes nearly every event there is.
+#[allow(clippy::wildcard_imports)]
 use cx_model::event::*;
 use cx_model::{
     Actor, AgentId, CaseId, DivisionId, Event, InteractionId, OrderId, Personal, ResponseId,

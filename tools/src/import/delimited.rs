@@ -46,14 +46,13 @@ impl Delimited {
             .quote(spec.quote()?)
             .from_reader(bytes);
         let mut record = csv::ByteRecord::new();
-        let names = match &spec.columns {
-            Some(names) => names.clone(),
-            None => {
-                if !reader.read_byte_record(&mut record)? {
-                    bail!("the file is empty: there is no line with the names of the columns");
-                }
-                record.iter().map(|name| header(name, source.encoding)).collect()
+        let names = if let Some(names) = &spec.columns {
+            names.clone()
+        } else {
+            if !reader.read_byte_record(&mut record)? {
+                bail!("the file is empty: there is no line with the names of the columns");
             }
+            record.iter().map(|name| header(name, source.encoding)).collect()
         };
         let table = Table::new(names, source.encoding, spec, columns)?;
         Ok(Self { reader, spent, record, table })

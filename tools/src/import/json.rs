@@ -60,15 +60,16 @@ pub fn row_of(
     columns: &Columns,
 ) -> Row {
     let fits = |shape: &Arc<Shape>| shape.names().iter().eq(pairs.iter().map(|(name, _)| name));
-    let shape = match shape.take().filter(fits) {
-        Some(known) => shape.insert(known),
-        None => {
-            let names = pairs.iter().map(|(name, _)| name.clone()).collect();
-            shape.insert(Arc::new(Shape::new(names, columns)))
-        }
+    let shape = if let Some(known) = shape.take().filter(fits) {
+        shape.insert(known)
+    } else {
+        let names = pairs.iter().map(|(name, _)| name.clone()).collect();
+        shape.insert(Arc::new(Shape::new(names, columns)))
     };
     let mut row = Row::new(line, shape.clone());
-    pairs.iter().for_each(|(_, value)| row.push(value));
+    for (_, value) in pairs {
+        row.push(value);
+    }
     row
 }
 

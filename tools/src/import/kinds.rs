@@ -7,6 +7,8 @@ use cx_model::{
 };
 
 /// What a field holds.
+// Named as the lists they stand for.
+#[allow(clippy::enum_variant_names)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Of {
     /// Words.

@@ -113,7 +113,9 @@ impl Row {
     pub fn of_pairs(line: u64, pairs: &[(String, String)], columns: &Columns) -> Self {
         let names = pairs.iter().map(|(name, _)| name.clone()).collect();
         let mut row = Self::new(line, Arc::new(Shape::new(names, columns)));
-        pairs.iter().for_each(|(_, value)| row.push(value));
+        for (_, value) in pairs {
+            row.push(value);
+        }
         row
     }
 

@@ -132,6 +132,9 @@ struct Waiting {
 /// Ids made of names with the ledger's secret.
 pub type Keyed<'a> = &'a dyn Fn(&str, &str) -> Uuid;
 
+/// An import that ended: its id, its counts, and what it refused of rows it was given again.
+pub type Finished = (ImportId, Counts, Vec<(Uuid, Fault)>);
+
 impl<'a> Run<'a> {
     /// Writes down that the import begins, and what the mapping says of the catalogue.
     pub fn start(
@@ -191,12 +194,12 @@ impl<'a> Run<'a> {
             (Ok(Identity::New(source)), _) => self.offer_as(row, Some(source), None),
             (Err(fault), None) => {
                 self.counts.read += 1;
-                self.refuse(row, None, None, fault)
+                self.refuse(&row, None, None, fault)
             }
             (Err(_), Some(fault)) => {
                 self.counts.read += 1;
                 let fault = fault.clone();
-                self.refuse(row, None, None, fault)
+                self.refuse(&row, None, None, fault)
             }
         }
     }
@@ -217,7 +220,7 @@ impl<'a> Run<'a> {
             }
             Err(fault) => {
                 self.counts.read += 1;
-                self.refuse(row, None, Some(entry.id), fault)
+                self.refuse(&row, None, Some(entry.id), fault)
             }
         }
     }
@@ -230,7 +233,7 @@ impl<'a> Run<'a> {
     ) -> anyhow::Result<()> {
         self.counts.read += 1;
         match self.preparer.prepare(&row, source.as_deref().unwrap_or_default()) {
-            Err(fault) => self.refuse(row, source, held, fault),
+            Err(fault) => self.refuse(&row, source, held, fault),
             Ok(prepared) => {
                 self.waiting_bytes += row.size_bytes();
                 let events = (prepared.opening.len() + prepared.events.len()) as u64;
@@ -259,7 +262,7 @@ impl<'a> Run<'a> {
                 Outcome::Repeated => self.counts.repeated += 1,
                 Outcome::Refused(reason) => {
                     let Waiting { row, source, held, .. } = waiting;
-                    self.refuse(row, source, held, Fault::row(reason))?;
+                    self.refuse(&row, source, held, Fault::row(reason))?;
                     continue;
                 }
             }
@@ -282,7 +285,7 @@ impl<'a> Run<'a> {
 
     fn refuse(
         &mut self,
-        row: Row,
+        row: &Row,
         source: Option<String>,
         held: Option<Uuid>,
         fault: Fault,
@@ -320,7 +323,7 @@ impl<'a> Run<'a> {
     }
 
     /// Writes down how the import ended.
-    pub fn finish(mut self) -> anyhow::Result<(ImportId, Counts, Vec<(Uuid, Fault)>)> {
+    pub fn finish(mut self) -> anyhow::Result<Finished> {
         self.flush()?;
         let Counts { read, taken, repeated, quarantined, irregular, .. } = self.counts;
         let finished = ImportFinished { read, taken, repeated, quarantined, irregular };

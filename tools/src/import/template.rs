@@ -149,9 +149,8 @@ impl Template {
         columns: &mut Columns,
     ) -> anyhow::Result<Self> {
         let mut table = table.clone();
-        let name = match table.remove("type") {
-            Some(toml::Value::String(name)) => name,
-            _ => bail!("say the `type` of the event: one of {}", Kind::names()),
+        let Some(toml::Value::String(name)) = table.remove("type") else {
+            bail!("say the `type` of the event: one of {}", Kind::names())
         };
         let kind = Kind::named(&name).with_context(|| {
             format!("`{name}` is no type of event: write one of {}", Kind::names())

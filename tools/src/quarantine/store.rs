@@ -246,13 +246,13 @@ impl Quarantine {
         let word = if how == Settled::Taken { "taken" } else { "dropped" };
         for id in ids {
             self.settled.insert(*id, how);
-            self.newly_settled.push_str(&format!("{id} {word}\n"));
+            self.newly_settled.extend([&id.to_string(), " ", word, "\n"]);
         }
         self.write()?;
         self.rewrite(ids, |_, entry| !ids.contains(&entry.id))?;
-        ids.iter().for_each(|id| {
+        for id in ids {
             self.held.remove(id);
-        });
+        }
         Ok(())
     }
 

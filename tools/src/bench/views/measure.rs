@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::history::History;
 
 /// Longer than any of these may take.
-const PATIENCE: Duration = Duration::from_secs(900);
+const PATIENCE: Duration = Duration::from_mins(15);
 
 /// Does one step of the bench in `directory`, and answers with its figures.
 pub fn step(step: &str, directory: &Path, events: u64) -> anyhow::Result<Value> {
@@ -242,7 +242,7 @@ impl Latencies {
                         scan = scan.after(key);
                     }
                     let rows = snapshot.scan(&scan).unwrap_or_default();
-                    after = rows.last().map(|row| row.key.clone());
+                    after = rows.last().map(|row| row.key);
                 }
                 times.push(start.elapsed().as_micros() as u64);
                 std::thread::sleep(Duration::from_millis(1));
