@@ -2,7 +2,7 @@
 //! that recurses, expands or allocates in proportion to what the document describes.
 //!
 //! First one pass over the bytes, without recursion ([`scan`]); then the parse; then the counts on
-//! the parsed document ([`count`], [`cost`], [`introspection`]). Each refusal names its rule.
+//! the parsed document (`count`, `cost`, `introspection`). Each refusal names its rule.
 
 mod cost;
 mod count;

@@ -36,7 +36,7 @@ pub struct Network {
     /// A name the server may be asked under, beside the loopback ones.
     #[arg(long = "host")]
     pub hosts: Vec<String>,
-    /// The origin of a page that may call across sites, such as https://desk.example.org.
+    /// The origin of a page that may call across sites, such as `https://desk.example.org`.
     #[arg(long = "origin")]
     pub origins: Vec<String>,
 }
