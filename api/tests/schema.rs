@@ -8,6 +8,8 @@ mod describing;
 mod ingesting;
 #[path = "schema/mutating.rs"]
 mod mutating;
+#[path = "schema/paging.rs"]
+mod paging;
 #[path = "schema/refusing.rs"]
 mod refusing;
 #[path = "schema/world.rs"]

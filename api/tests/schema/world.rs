@@ -31,6 +31,16 @@ impl World {
         serde_json::to_value(self.schema.execute(request).await).unwrap()
     }
 
+    /// The whole answer to a request, as it is sent.
+    pub async fn answer_text(&self, request: Request) -> String {
+        serde_json::to_string(&self.response(request).await).unwrap()
+    }
+
+    /// The whole answer to a request, before it is sent.
+    pub async fn response(&self, request: Request) -> async_graphql::Response {
+        self.schema.execute(request).await
+    }
+
     /// The data of an answer that has no errors.
     pub async fn ask(&self, document: &str, variables: Value) -> Value {
         let request = Request::new(document).variables(Variables::from_json(variables));

@@ -12,7 +12,7 @@ pub use crate::vocabulary::Precision;
 
 /// Who did it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(tag = "kind", rename_all = "snake_case", try_from = "ActorForm")]
 pub enum Actor {
     /// The customer.
     Customer {
@@ -30,6 +30,44 @@ pub enum Actor {
         /// Such as `import` or `crm`.
         name: String,
     },
+}
+
+/// An actor as it is written: read in one pass, without the copy that a tagged enum makes.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ActorForm {
+    kind: ActorKind,
+    #[serde(default)]
+    id: Option<Uuid>,
+    #[serde(default)]
+    name: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ActorKind {
+    Customer,
+    Agent,
+    System,
+}
+
+impl TryFrom<ActorForm> for Actor {
+    type Error = &'static str;
+
+    fn try_from(form: ActorForm) -> Result<Self, Self::Error> {
+        match form {
+            ActorForm { kind: ActorKind::Customer, id, name: None } => {
+                Ok(Self::Customer { id: id.map(CustomerId) })
+            }
+            ActorForm { kind: ActorKind::Agent, id: Some(id), name: None } => {
+                Ok(Self::Agent { id: AgentId(id) })
+            }
+            ActorForm { kind: ActorKind::System, id: None, name: Some(name) } => {
+                Ok(Self::System { name })
+            }
+            _ => Err("a customer may have an id, an agent has an id, a system has a name"),
+        }
+    }
 }
 
 /// Where a fact was known first. System and id together are the fact's identity.
