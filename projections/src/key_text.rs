@@ -151,7 +151,7 @@ pub async fn reasons(
                     let wanted = [$(stringify!($argument)),*].len();
                     let mut parts = key.splitn(wanted, '/');
                     let mut read = || Some(($(<$part>::of_text(parts.next()?)?),*));
-                    let key = read().ok_or(AskError::NoKey { view: stringify!($name), form })?;
+                    let key = read().ok_or(AskError::NoKey { view: stringify!($name), form: form.trim_start_matches('/') })?;
                     let explained = explain!($shape, $view, engine, &key, after, limit).await?;
                     Ok(Reasons::of(explained))
                 })*

@@ -192,7 +192,7 @@ def airport(folder):
 
 def judges(folder):
     server = Server("serve", "--data", os.path.join(folder, "judged")).until("serves")
-    done = subprocess.run([os.path.join(ROOT, "tests", "judges", "run"), server.address])
+    done = subprocess.run([os.path.join(ROOT, "tests", "judges", "run"), server.address], timeout=120)
     check("clients that are not ours are content", done.returncode == 0)
     server.stop()
 

@@ -110,9 +110,7 @@ impl Demo {
         println!("Five things to try:");
         println!("1. Look: a page with the figures and a customer's timeline, live");
         println!("   http://{address}/");
-        println!(
-            "2. How did the recommendation go over the year? The parcel service failed in September."
-        );
+        println!("2. How did the recommendation go over the year?");
         let nps = "{ satisfaction(filter: {metric: NPS}, by: [MONTH]) { group { month } value interval { low high } n } }";
         println!("   {}", get(nps));
         println!("3. What happened to one customer?");

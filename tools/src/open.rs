@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use cx_ledger::embedded::Options;
+use cx_ledger::vault::STORE_FILE;
 use cx_ledger::{Book, EmbeddedLog, KeySource, OpenError, Vault, VaultError};
+use cx_model::Position;
 use tokio::runtime::Runtime;
 
 /// The places of a data directory.
@@ -80,6 +82,9 @@ impl Opened {
                 report.torn_bytes
             );
         }
+        if log.head_now() != Position::START {
+            keys_are_there(&places)?;
+        }
         let vault = match Vault::open(&places.keys(), &KeySource::from_env()) {
             Err(VaultError::Locked { .. }) => bail!(in_use(data, &places)),
             other => other?,
@@ -99,6 +104,7 @@ impl Opened {
             );
         }
         let (log, _) = EmbeddedLog::open_read_only(&places.ledger())?;
+        keys_are_there(&places)?;
         let vault = Vault::open_read_only(&places.keys(), &KeySource::from_env())?;
         Self::of(log, vault, places)
     }
@@ -108,6 +114,20 @@ impl Opened {
         let book = Book::new(Arc::new(log.clone()), Arc::new(vault));
         Ok(Self { book, log, runtime, places })
     }
+}
+
+/// A ledger without its keys is not opened: a new key store could not open what is sealed, and
+/// what it seals the old one could not.
+fn keys_are_there(places: &Places) -> anyhow::Result<()> {
+    let keys = places.keys();
+    if !keys.join(STORE_FILE).exists() {
+        bail!(
+            "the ledger's keys are missing: put the backup of the directory keys into {}, then try \
+             again",
+            keys.display()
+        );
+    }
+    Ok(())
 }
 
 /// What to do where a server has the data directory.

@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use cx_api::auth::Tokens;
@@ -60,7 +62,16 @@ impl Serve {
         opened.runtime.block_on(async {
             let node = Node::start(&opened, meeting).await?;
             println!("cxledger serves {} at http://{}", self.data.display(), node.address());
-            node.serve(asked_to_end()).await
+            let engine = Arc::clone(&node.system().engine);
+            let head = opened.book.ledger().head().await?;
+            let catching_up = tokio::spawn(async move {
+                if engine.at_least(head, &[], Duration::MAX).await.is_ok() {
+                    println!("Every view has reached position {head}.");
+                }
+            });
+            let served = node.serve(asked_to_end()).await;
+            catching_up.abort();
+            served
         })
     }
 }

@@ -53,6 +53,9 @@ impl Verify {
                 anyhow::Ok(verdicts?)
             })?;
         }
+        if served && !self.json {
+            println!("views  left to the running server: ask it for projectionStatus");
+        }
         let mut wrong = Vec::new();
         for verdict in &views {
             let says = if verdict.agrees() { "agrees" } else { "DIFFERS" };

@@ -10,7 +10,6 @@ use cx_projections::views::timeline::{Entry, Timeline};
 use futures::stream::{self, Stream, StreamExt};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::broadcast;
 
 use super::reading::system;
 use super::status::ProjectionStatus;
@@ -55,12 +54,9 @@ impl SubscriptionRoot {
         let ledger = Arc::clone(system.book.ledger());
         let follow = Following {
             ledger,
-            // Subscribed before the first read: what is committed after it wakes us.
-            changes: system.engine.changes::<Timeline>(),
             shown: reader.heads(),
             customer,
             after,
-            told: Position::START,
             revision: None,
             waiting: Vec::new().into_iter(),
         };
@@ -111,12 +107,10 @@ impl SubscriptionRoot {
 /// One customer's stream, followed at the pace of the timeline view.
 struct Following {
     ledger: Arc<dyn Ledger>,
-    changes: broadcast::Receiver<Arc<cx_projections::Changed<Timeline>>>,
+    /// How far the view is: a head that comes while we read wakes us afterwards.
     shown: tokio::sync::watch::Receiver<cx_projections::Head>,
     customer: CustomerId,
     after: Position,
-    /// The position that the last change told of.
-    told: Position,
     /// The next revision to read, once known.
     revision: Option<u64>,
     waiting: std::vec::IntoIter<Recorded>,
@@ -140,7 +134,7 @@ impl Following {
 
     /// Reads what the view shows already; `false` if there is nothing.
     async fn read(&mut self) -> Result<bool> {
-        let shown = self.shown.borrow_and_update().position.max(self.told);
+        let shown = self.shown.borrow_and_update().position;
         let stream = self.customer.stream();
         let mut from = self.revision.unwrap_or(0);
         let mut found = Vec::new();
@@ -166,20 +160,8 @@ impl Following {
         Ok(self.waiting.len() > 0)
     }
 
-    /// Until the view changes one of the customer's rows; `None` when the engine ends.
+    /// Until the view has gone on; `None` when the engine ends.
     async fn wait(&mut self) -> Option<()> {
-        loop {
-            match self.changes.recv().await {
-                Ok(changed) => {
-                    self.told = self.told.max(changed.position);
-                    if changed.keys.iter().any(|(who, _)| *who == self.customer) {
-                        return Some(());
-                    }
-                }
-                // Changes were missed: look again.
-                Err(broadcast::error::RecvError::Lagged(_)) => return Some(()),
-                Err(broadcast::error::RecvError::Closed) => return None,
-            }
-        }
+        self.shown.changed().await.ok()
     }
 }
