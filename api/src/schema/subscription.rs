@@ -141,9 +141,10 @@ impl Following {
         loop {
             let read = self.ledger.read_stream(&stream, from, Direction::Forwards, PAGE);
             let page = read.await.map_err(internal)?;
-            let full = page.len() == PAGE;
+            let mut more = page.len() == PAGE;
             for raw in page {
                 if raw.position > shown {
+                    more = false;
                     break;
                 }
                 from = raw.revision + 1;
@@ -151,7 +152,7 @@ impl Following {
                     found.push(cx_ledger::decode(&raw).map_err(internal)?);
                 }
             }
-            if !full || !found.is_empty() {
+            if !more || !found.is_empty() {
                 break;
             }
         }
