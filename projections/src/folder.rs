@@ -168,7 +168,8 @@ impl<V: Projection> Folder<V> {
         self.error.is_none() && !self.overlay.is_touched()
     }
 
-    /// Writes what was folded since the last commit, with the head. `Store::apply` shows it.
+    /// Writes what was folded since the last commit, with the head, and keeps no row in memory.
+    /// `Store::apply` shows it.
     pub fn stage(&mut self, want_keys: bool, want_deltas: bool) -> Result<Staged<V>, StoreError> {
         if let Some(error) = self.error.take() {
             return Err(error);
@@ -200,17 +201,10 @@ impl<V: Projection> Folder<V> {
     }
 
     /// Writes at once, for stores that nobody reads meanwhile.
-    pub fn write(&mut self) -> Result<(), StoreError> {
+    pub fn commit(&mut self) -> Result<(), StoreError> {
         self.stage(false, false)?;
         self.store.apply()?;
         self.store.settle()
-    }
-
-    /// Writes at once and keeps no row in memory.
-    pub fn commit(&mut self) -> Result<(), StoreError> {
-        self.write()?;
-        self.overlay.discard();
-        Ok(())
     }
 }
 

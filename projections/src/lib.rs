@@ -32,7 +32,7 @@ pub use projection::{
     Figure, Private, Projection, Provenance, View, customer_lane, lane_of_customer,
 };
 pub use root::Root;
-pub use rows::{PrivateKey, PrivateRow, Rows};
+pub use rows::{Packed, PrivateKey, PrivateRow, Rows};
 pub use store::StoreError;
 
 /// Every view of the project, ready to be run.

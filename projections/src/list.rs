@@ -27,7 +27,7 @@ macro_rules! views {
             /// The questionnaires.
             instruments(instrument: InstrumentId) -> Own<Instrument>,
             /// How often a customer met the organisation on each channel.
-            interaction_counts(customer: CustomerId, channel: Channel) -> One<InteractionCounts>,
+            interaction_counts(customer: CustomerId) -> One<InteractionCounts>,
         }
     };
 }

@@ -90,6 +90,12 @@ pub trait Projection: Sized + Send + Sync + 'static {
         None
     }
 
+    /// A row with nothing [`Packed`](crate::Packed) in it: its shape shows what the rows of an older
+    /// generation must look like to be served while this one is made.
+    fn unpacked(row: &Self::View) -> impl Serialize {
+        row
+    }
+
     /// Folds one event into the rows.
     fn apply(event: &Recorded, rows: &mut Rows<'_, Self>);
 }

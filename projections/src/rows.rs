@@ -1,8 +1,10 @@
 //! The rows as a fold sees them, and the changes it leaves behind.
 
 mod overlay;
+mod packed;
 
 pub(crate) use overlay::{Commit, EVIDENCE_PER_ROW, Evidence, Overlay, space};
+pub use packed::Packed;
 
 use cx_model::Recorded;
 

@@ -44,3 +44,9 @@ pub(crate) fn seal<R: Serialize>(provenance: &Provenance, row: &R) -> (Vec<u8>, 
     bytes[..4].copy_from_slice(&crc);
     (bytes, start)
 }
+
+/// How many bytes a row takes in postcard.
+pub(crate) fn size_of<R: Serialize>(row: &R) -> usize {
+    postcard::serialize_with_flavor(row, postcard::ser_flavors::Size::default())
+        .expect("rows are plain data, whose bytes can be counted")
+}

@@ -195,7 +195,7 @@ where
     let first_of = |place: u64| -> Result<Option<u64>, StoreError> {
         let Some(bytes) = store.get(&block(place))? else { return Ok(None) };
         let found: Evidence<V::View> = stored::read_row(stored::open(&bytes)?.row)?;
-        Ok(found.entries.first().map(|entry| entry.ordinal))
+        Ok(found.proofs.iter().next().map(|proof| proof.ordinal))
     };
     // Blocks are in the order of the ledger: halve the way to the one that holds `after`.
     let (mut low, mut high) = (0, touched.div_ceil(EVIDENCE_PER_ROW).max(1));
@@ -210,11 +210,11 @@ where
     store.scan(&stretch, &mut |_, bytes| {
         let found: Evidence<V::View> = stored::read_row(stored::open(bytes)?.row)?;
         let mut sum = found.before;
-        for entry in found.entries {
+        for proof in found.proofs.iter() {
             let before = sum.clone();
-            sum.add(&entry.delta);
-            if entry.ordinal > after && pointed.len() < limit {
-                let (ordinal, position) = (entry.ordinal, entry.position());
+            sum.add(&proof.delta);
+            if proof.ordinal > after && pointed.len() < limit {
+                let (ordinal, position) = (proof.ordinal, proof.position());
                 pointed.push(Pointed { ordinal, position, before, after: sum.clone() });
             }
         }

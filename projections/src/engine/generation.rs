@@ -42,7 +42,7 @@ pub(crate) fn fingerprint<V: Projection>() -> Fingerprint {
     }
     let mut seen = shape::Shape::default();
     for (_, row, _) in fold.rows() {
-        seen.see(&row);
+        seen.see(&V::unpacked(&row));
     }
     Fingerprint { generation: hex(&hash.finalize()[..8]), shape: seen.fingerprint() }
 }

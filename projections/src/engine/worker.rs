@@ -63,8 +63,7 @@ pub(crate) struct Worker<V: Projection> {
     last_commit: Instant,
     uncommitted: u64,
     booked: usize,
-    /// The ledger has much more to fold.
-    history: bool,
+    last_commit_took: Duration,
     head_must_be_written: bool,
     pace: Pace,
 }
@@ -106,7 +105,7 @@ impl<V: Projection> Worker<V> {
             last_commit: now,
             uncommitted: 0,
             booked: 0,
-            history: false,
+            last_commit_took: Duration::ZERO,
             head_must_be_written: false,
             pace: Pace { since: now, events: 0 },
         })
@@ -178,7 +177,6 @@ impl<V: Projection> Worker<V> {
             };
             self.fold(&chunk.events)?;
             more = chunk.more;
-            self.history = more;
             if !more {
                 // What is there already goes into the same batch, a live one stays small.
                 let mut events = chunk.events.len();
@@ -212,7 +210,6 @@ impl<V: Projection> Worker<V> {
             }
             let events = self.read(self.folder.head.position, CHUNK_EVENTS);
             let Some(events) = events else { continue };
-            self.history = events.len() == CHUNK_EVENTS;
             if events.is_empty() {
                 self.idle()?;
                 self.feed.rest(IDLE);
@@ -243,7 +240,9 @@ impl<V: Projection> Worker<V> {
         self.book_keep();
         let all = self.settings.overlay_bytes_now.load(Ordering::Relaxed);
         let full = all >= self.settings.overlay_bytes && self.booked * 8 >= all;
-        full || (self.served && self.last_commit.elapsed() >= COMMIT_AT_LEAST_EVERY)
+        // Rows that many events change are best written seldom: at most a fifth of the time.
+        let patience = COMMIT_AT_LEAST_EVERY.max(self.last_commit_took * 4);
+        full || (self.served && self.last_commit.elapsed() >= patience)
     }
 
     fn fold(&mut self, events: &[Recorded]) -> Result<(), StoreError> {
@@ -305,6 +304,7 @@ impl<V: Projection> Worker<V> {
             // The old generation, which nobody can mend: its code is gone.
             self.serve_nothing();
         }
+        let start = Instant::now();
         if self.uncommitted > 0 && self.folder.only_head_moved() && !self.head_must_be_written {
             self.move_head();
         } else if self.uncommitted > 0 {
@@ -337,6 +337,7 @@ impl<V: Projection> Worker<V> {
                 }
             }
             self.committed();
+            self.last_commit_took = start.elapsed();
         }
         self.look_after()
     }
@@ -345,11 +346,7 @@ impl<V: Projection> Worker<V> {
         self.uncommitted = 0;
         self.last_commit = Instant::now();
         self.head_must_be_written = false;
-        // While there is history to fold, rows are likely to be wanted again soon.
-        let all = self.settings.overlay_bytes_now.load(Ordering::Relaxed);
-        if !self.history || all >= self.settings.overlay_bytes / 4 * 3 {
-            self.folder.overlay.discard();
-        }
+        self.folder.overlay.discard();
         self.book_keep();
     }
 
@@ -428,7 +425,7 @@ impl<V: Projection> Worker<V> {
     fn flush(&mut self) -> Result<(), StoreError> {
         self.last_flush = Instant::now();
         if self.uncommitted == 0 && self.flushed < self.folder.head.ordinal {
-            self.folder.write()?;
+            self.folder.commit()?;
             self.folder.store().flush()?;
             self.directory().note_flushed(&self.folder.head)?;
             self.flushed = self.folder.head.ordinal;

@@ -1,10 +1,11 @@
 //! Rows that were touched since the last commit, and what a commit makes of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use cx_model::{Position, Recorded};
 use serde::{Deserialize, Serialize};
 
+use super::packed::Packed;
 use super::{PrivateKey, PrivateRow};
 use crate::key::Key;
 use crate::projection::{Figure, Projection, Provenance, View};
@@ -26,12 +27,40 @@ pub(crate) struct Slot<R> {
     pub provenance: Provenance,
     stored: Option<Root>,
     changed: bool,
+    /// What it was taken to weigh, and the number of events after which it is weighed again.
+    weight: usize,
+    weighed_again_at: u64,
 }
 
-/// All touched rows of one kind.
+/// What a row in memory takes beside its value: its key, its slot, its place in the map.
+const SLOT_BYTES: usize = 250;
+
+impl<R: View> Slot<R> {
+    fn new(value: Option<R>, provenance: Provenance, stored: Option<Root>, size: usize) -> Self {
+        let weighed_again_at = (2 * provenance.count).max(2);
+        let weight = SLOT_BYTES + 2 * size;
+        Self { value, provenance, stored, changed: false, weight, weighed_again_at }
+    }
+
+    /// Weighs a row that many events have touched since it was weighed; by how much it grew.
+    fn weigh(&mut self) -> isize {
+        if self.provenance.count < self.weighed_again_at {
+            return 0;
+        }
+        self.weighed_again_at = 2 * self.provenance.count;
+        let weight = SLOT_BYTES + 2 * self.value.as_ref().map_or(0, stored::size_of);
+        let grown = weight as isize - self.weight as isize;
+        self.weight = weight;
+        grown
+    }
+}
+
+/// All touched rows of one kind, by the bytes of their keys.
 pub(crate) struct Space<K, R> {
     tag: u8,
-    slots: BTreeMap<K, Slot<R>>,
+    slots: HashMap<Box<[u8]>, Slot<R>>,
+    /// The bytes of the key that was asked for last.
+    key: Vec<u8>,
     /// Which lane wrote or read which row, where that is checked.
     lanes: Option<BTreeMap<K, u64>>,
     pub wrong_lane: bool,
@@ -45,7 +74,8 @@ impl<K: Key, R: View> Space<K, R> {
     fn new(tag: u8) -> Self {
         Self {
             tag,
-            slots: BTreeMap::new(),
+            slots: HashMap::new(),
+            key: Vec::new(),
             lanes: None,
             wrong_lane: false,
             bytes: 0,
@@ -53,40 +83,30 @@ impl<K: Key, R: View> Space<K, R> {
         }
     }
 
-    fn key_bytes(&self, key: &K) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(40);
-        bytes.push(self.tag);
-        key.encode(&mut bytes);
-        bytes
-    }
-
-    fn read(&self, store: &dyn Store, key: &K) -> Result<(Slot<R>, usize), StoreError> {
-        let key_bytes = self.key_bytes(key);
-        let Some(bytes) = store.get(&key_bytes)? else {
-            let provenance = Provenance::default();
-            return Ok((Slot { value: None, provenance, stored: None, changed: false }, 0));
+    fn read(store: &dyn Store, key: &[u8]) -> Result<Slot<R>, StoreError> {
+        let Some(bytes) = store.get(key)? else {
+            return Ok(Slot::new(None, Provenance::default(), None, 0));
         };
         let stored = stored::open(&bytes)?;
-        let slot = Slot {
-            value: Some(stored::read_row(stored.row)?),
-            provenance: stored.provenance,
-            stored: Some(Root::of_row(&key_bytes, stored.row)),
-            changed: false,
-        };
-        Ok((slot, bytes.len()))
+        let root = Root::of_row(key, stored.row);
+        let row = stored::read_row(stored.row)?;
+        Ok(Slot::new(Some(row), stored.provenance, Some(root), stored.row.len()))
     }
 
-    fn load(&mut self, store: &dyn Store, key: &K, error: &mut Option<StoreError>) {
-        if self.slots.contains_key(key) {
-            return;
+    /// The row in memory, read on first touch.
+    fn load(&mut self, store: &dyn Store, key: &K, error: &mut Option<StoreError>) -> &mut Slot<R> {
+        self.key.clear();
+        self.key.push(self.tag);
+        key.encode(&mut self.key);
+        if !self.slots.contains_key(self.key.as_slice()) {
+            let slot = Self::read(store, &self.key).unwrap_or_else(|failure| {
+                error.get_or_insert(failure);
+                Slot::new(None, Provenance::default(), None, 0)
+            });
+            self.bytes += slot.weight;
+            self.slots.insert(self.key.as_slice().into(), slot);
         }
-        let (slot, size) = self.read(store, key).unwrap_or_else(|failure| {
-            error.get_or_insert(failure);
-            let provenance = Provenance::default();
-            (Slot { value: None, provenance, stored: None, changed: false }, 0)
-        });
-        self.bytes += 200 + 3 * size;
-        self.slots.insert(key.clone(), slot);
+        self.slots.get_mut(self.key.as_slice()).expect("the row was loaded just now")
     }
 
     /// A row belongs to the lane that wrote it; rows of lane 0 may be read by all.
@@ -110,8 +130,7 @@ impl<K: Key, R: View> Space<K, R> {
         error: &mut Option<StoreError>,
     ) -> Option<&R> {
         self.claim(key, lane, false);
-        self.load(store, key, error);
-        self.slots.get(key).and_then(|slot| slot.value.as_ref())
+        self.load(store, key, error).value.as_ref()
     }
 
     pub fn touch(
@@ -133,10 +152,10 @@ impl<K: Key, R: View> Space<K, R> {
         event: &Recorded,
         error: &mut Option<StoreError>,
     ) -> &mut Slot<R> {
-        self.load(store, key, error);
-        self.bytes += 150;
+        let grown = self.load(store, key, error).weigh();
+        self.bytes = self.bytes.saturating_add_signed(grown);
         self.touched = true;
-        let slot = self.slots.get_mut(key).expect("the row was loaded just now");
+        let slot = self.slots.get_mut(self.key.as_slice()).expect("the row was loaded just now");
         slot.provenance.touch(event.ordinal);
         slot.changed = true;
         slot
@@ -156,31 +175,25 @@ impl<K: Key, R: View> Space<K, R> {
     }
 
     /// Writes the changed rows behind `changes`, in the order of their keys, and says by how much
-    /// the root changes. The rows stay in memory, as the store has them now.
-    fn commit(&mut self, commit: &mut Commit, keys: Option<&mut Vec<K>>) {
-        let mut changed_keys = keys;
-        let tag = self.tag;
-        self.slots.retain(|key, slot| {
-            if !std::mem::take(&mut slot.changed) {
-                return true;
-            }
-            let mut key_bytes = Vec::with_capacity(40);
-            key_bytes.push(tag);
-            key.encode(&mut key_bytes);
+    /// the root changes. No row stays in memory.
+    fn commit(&mut self, commit: &mut Commit, mut keys: Option<&mut Vec<K>>) {
+        let slots = std::mem::take(&mut self.slots);
+        self.discard();
+        let mut changed: Vec<_> = slots.into_iter().filter(|(_, slot)| slot.changed).collect();
+        changed.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+        for (key, slot) in changed {
             let value = slot.value.as_ref().map(|row| stored::seal(&slot.provenance, row));
-            let now =
-                value.as_ref().map(|(bytes, start)| Root::of_row(&key_bytes, &bytes[*start..]));
-            let before = std::mem::replace(&mut slot.stored, now);
-            if before.is_some() || now.is_some() {
-                commit.deltas.push(Delta { tag, before, now });
-                commit.changes.push((key_bytes, value.map(|(bytes, _)| bytes)));
-                if let Some(keys) = &mut changed_keys {
-                    keys.push(key.clone());
-                }
+            let now = value.as_ref().map(|(bytes, start)| Root::of_row(&key, &bytes[*start..]));
+            let before = slot.stored;
+            if before.is_none() && now.is_none() {
+                continue;
             }
-            now.is_some()
-        });
-        self.touched = false;
+            if let Some(keys) = &mut keys {
+                keys.push(K::from_bytes(&key[1..]).expect("these bytes were made of a key"));
+            }
+            commit.deltas.push(Delta { tag: self.tag, before, now });
+            commit.changes.push((key.into_vec(), value.map(|(bytes, _)| bytes)));
+        }
     }
 
     fn discard(&mut self) {
@@ -206,12 +219,30 @@ pub(crate) struct Commit {
 
 /// The events behind a sum, some to a row: the sum before the first of them, and what each added.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Evidence<R> {
+#[serde(bound = "R: View")]
+pub(crate) struct Evidence<R: View> {
     pub before: R,
-    pub entries: Vec<Proof<R>>,
+    /// The last event and where it begins among the proofs.
+    last: (u64, usize),
+    pub proofs: Packed<Proof<R>>,
 }
 
-/// One event and what it added.
+impl<R: Figure> Evidence<R> {
+    fn add(&mut self, event: &Recorded, delta: &R) {
+        let (ordinal, start) = self.last;
+        let same = ordinal == event.ordinal;
+        let last = same.then(|| self.proofs.iter_from(start).next()).flatten();
+        if let Some(mut last) = last {
+            last.delta.add(delta);
+            self.proofs.truncate(start);
+            self.proofs.push(&last);
+            return;
+        }
+        self.last = (event.ordinal, self.proofs.push_alike(&Proof::new(event, delta)));
+    }
+}
+
+/// One event and what it added: written with a borrowed delta, read with one of its own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Proof<R> {
     pub ordinal: u64,
@@ -296,12 +327,8 @@ impl<V: Projection> Overlay<V> {
         let sum = slot.value.get_or_insert_default();
         let block = (cell.clone(), place as u32);
         let slot = self.evidence.touch_shared(store, &block, event, error);
-        let evidence =
-            slot.value.get_or_insert_with(|| Evidence { before: sum.clone(), entries: Vec::new() });
-        match evidence.entries.last_mut() {
-            Some(last) if last.ordinal == event.ordinal => last.delta.add(delta),
-            _ => evidence.entries.push(Proof::new(event, delta.clone())),
-        }
+        let fresh = || Evidence { before: sum.clone(), ..Evidence::default() };
+        slot.value.get_or_insert_with(fresh).add(event, delta);
         sum.add(delta);
     }
 

@@ -81,6 +81,8 @@ pub struct Customer {
     pub last_scores: BTreeMap<String, (i64, u64, i32)>,
     /// Stated and inferred valence of interactions: sum, how many, how many above and below 0.
     pub experience: Experience,
+    /// Interactions of which something is kept, so that most are not looked for.
+    kept: u64,
 }
 
 /// The cumulative experience of interactions with a valence.
@@ -120,6 +122,7 @@ impl Projection for Customer {
         let (before, after) = felt(customer, event, rows);
         rows.update(&customer, |row| {
             row.take(event);
+            row.kept += u64::from(before == Felt::default() && after != before);
             row.experience.change(before.valence, -1);
             row.experience.change(after.valence, 1);
             if after.voided && !before.voided {
@@ -145,7 +148,11 @@ fn felt(customer: CustomerId, recorded: &Recorded, rows: &mut Rows<'_, Customer>
         _ => return (Felt::default(), Felt::default()),
     };
     let key = (customer, interaction);
-    let before = rows.private(&key).cloned().unwrap_or_default();
+    let some_are_kept = rows.get(&customer).is_some_and(|row| row.kept > 0);
+    let before = match some_are_kept {
+        true => rows.private(&key).cloned().unwrap_or_default(),
+        false => Felt::default(),
+    };
     let mut after = before.clone();
     if let Some(valence) = valence {
         after.valence = Some(valence.score);

@@ -33,7 +33,8 @@ pub struct Cell {
 }
 
 /// The answers of one cell, by how several responses of one customer in one month count.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(from = "Written<Scores>")]
 pub struct Satisfaction {
     /// Every response counts.
     pub all: Scores,
@@ -41,6 +42,36 @@ pub struct Satisfaction {
     pub first: Scores,
     /// The latest of the month counts.
     pub latest: Scores,
+}
+
+/// As it is written: most customers answer once a month, and then all three are the same.
+#[derive(Serialize, Deserialize)]
+struct Written<S> {
+    all: S,
+    first: Option<S>,
+    latest: Option<S>,
+}
+
+impl Serialize for Satisfaction {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { all, first, latest } = self;
+        let unless_all = |scores| Some(scores).filter(|scores| *scores != all);
+        Written { all, first: unless_all(first), latest: unless_all(latest) }.serialize(serializer)
+    }
+}
+
+impl From<Written<Scores>> for Satisfaction {
+    fn from(Written { all, first, latest }: Written<Scores>) -> Self {
+        let or_all = |scores: Option<Scores>| scores.unwrap_or_else(|| all.clone());
+        Self { first: or_all(first), latest: or_all(latest), all }
+    }
+}
+
+impl Satisfaction {
+    /// What counts in every way.
+    fn alike(scores: Scores) -> Self {
+        Self { first: scores.clone(), latest: scores.clone(), all: scores }
+    }
 }
 
 /// What one response said, as far as cells need it.
@@ -134,11 +165,11 @@ fn contributions(month: u32, said: &[Said], sign: i64, into: &mut BTreeMap<Cell,
     }
 }
 
-/// A private row: what one customer said in one month, or the month in which a response stands.
+/// A private row: what one customer said in one month, or the months of the customer's responses.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Kept {
     said: Vec<Said>,
-    month: u32,
+    months: Vec<(ResponseId, u32)>,
 }
 
 impl Key for Cell {
@@ -163,10 +194,8 @@ impl Key for Cell {
 
 impl StartsWith<InstrumentId> for Cell {}
 
-/// The private key of a response's month; months are far below this.
-const RESPONSES: u32 = u32::MAX;
-
-type PrivateKey = (CustomerId, u32, uuid::Uuid);
+/// Where the months of a customer's responses are kept; months are far below this.
+const MONTHS: u32 = u32::MAX;
 
 impl Figure for Satisfaction {
     fn add(&mut self, delta: &Self) {
@@ -180,7 +209,8 @@ impl Projection for Satisfaction {
     const NAME: &'static str = "satisfaction";
     type Key = Cell;
     type View = Self;
-    type Private = (PrivateKey, Kept);
+    /// By customer and month, or [`MONTHS`].
+    type Private = ((CustomerId, u32), Kept);
 
     fn lane(event: &Recorded) -> u64 {
         customer_lane(event)
@@ -205,10 +235,10 @@ impl Projection for Satisfaction {
                     answers: answers_of(&it.answers),
                 };
                 let month = month_of(occurred_at);
-                let key = (customer, RESPONSES, it.response.0);
-                if rows.private(&key).is_none() {
-                    rows.put_private(&key, Kept { month, said: Vec::new() });
-                    change(customer, month, rows, |kept| kept.push(said));
+                if month_of_response(customer, it.response, rows).is_none() {
+                    let months = (it.response, month);
+                    rows.update_private(&(customer, MONTHS), |kept| kept.months.push(months));
+                    add(customer, month, said, rows);
                 }
             }
             Event::ResponseAmended(it) => {
@@ -233,7 +263,9 @@ impl Projection for Satisfaction {
                 change(customer, month, rows, |kept| {
                     kept.retain(|said| said.response != it.response);
                 });
-                rows.take_private(&(customer, RESPONSES, it.response.0));
+                rows.update_private(&(customer, MONTHS), |kept| {
+                    kept.months.retain(|(response, _)| *response != it.response);
+                });
             }
             _ => {}
         }
@@ -245,7 +277,33 @@ fn month_of_response(
     response: ResponseId,
     rows: &mut Rows<'_, Satisfaction>,
 ) -> Option<u32> {
-    rows.private(&(customer, RESPONSES, response.0)).map(|kept| kept.month)
+    let months = &rows.private(&(customer, MONTHS))?.months;
+    months.iter().find(|(known, _)| *known == response).map(|(_, month)| *month)
+}
+
+/// Adds what a customer said: at once if it is all the customer said in the month.
+fn add(customer: CustomerId, month: u32, said: Said, rows: &mut Rows<'_, Satisfaction>) {
+    let key = (customer, month);
+    if rows.private(&key).is_some() {
+        return change(customer, month, rows, |kept| kept.push(said));
+    }
+    let mut cell = Cell {
+        instrument: said.instrument,
+        question: String::new(),
+        touchpoint: None,
+        attribute: String::new(),
+        month,
+    };
+    for (question, touchpoint, value) in &said.answers {
+        let delta = Satisfaction::alike(scores_of(*value, said.weight_millionths, 1));
+        cell.question.clone_from(question);
+        cell.touchpoint = *touchpoint;
+        for attribute in std::iter::once("").chain(said.attributes.iter().map(String::as_str)) {
+            attribute.clone_into(&mut cell.attribute);
+            rows.add(&cell, &delta);
+        }
+    }
+    rows.put_private(&key, Kept { said: vec![said], months: Vec::new() });
 }
 
 /// Changes what a customer said in a month, and the cells by the difference.
@@ -255,7 +313,7 @@ fn change(
     rows: &mut Rows<'_, Satisfaction>,
     edit: impl FnOnce(&mut Vec<Said>),
 ) {
-    let key = (customer, month, uuid::Uuid::nil());
+    let key = (customer, month);
     let mut kept = rows.private(&key).cloned().unwrap_or_default();
     let mut deltas = BTreeMap::new();
     contributions(month, &kept.said, -1, &mut deltas);

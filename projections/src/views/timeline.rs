@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use cx_model::StreamName;
 
 use crate::projection::{Projection, customer_lane, lane_of_customer};
-use crate::rows::Rows;
+use crate::rows::{Packed, Rows};
 
 /// Entries a page holds before it splits.
 const PAGE_ENTRIES: usize = 32;
@@ -27,7 +27,47 @@ pub enum Timeline {
     /// Which pages there are, in order: where each begins, and its number. Page 0 is this row.
     Directory(Vec<(Place, u32)>),
     /// Entries in order.
-    Page(Vec<Entry>),
+    Page(Page),
+}
+
+/// A page of entries, packed: most events stand after all that are known, so that an event costs
+/// an append.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Page {
+    count: u32,
+    last: Place,
+    entries: Packed<Entry>,
+}
+
+impl Page {
+    fn of(entries: Vec<Entry>) -> Self {
+        Self {
+            count: entries.len() as u32,
+            last: entries.last().map(Entry::place).unwrap_or_default(),
+            entries: entries.into_iter().collect(),
+        }
+    }
+
+    /// Puts an entry where it belongs; what no longer fits comes back.
+    fn insert(&mut self, entry: Entry) -> Vec<Entry> {
+        let place = entry.place();
+        if self.count == 0 || (self.last < place && (self.count as usize) < PAGE_ENTRIES) {
+            self.entries.push(&entry);
+            self.last = place;
+            self.count += 1;
+            return Vec::new();
+        }
+        let mut entries: Vec<Entry> = self.entries.iter().collect();
+        let at = entries.partition_point(|known| known.place() < place);
+        entries.insert(at, entry);
+        let moved = if entries.len() > PAGE_ENTRIES {
+            entries.split_off(entries.len() / 2)
+        } else {
+            Vec::new()
+        };
+        *self = Self::of(entries);
+        moved
+    }
 }
 
 impl Default for Timeline {
@@ -213,22 +253,26 @@ impl Timeline {
         }
     }
 
-    /// The entries of a page.
-    pub fn entries(&self) -> &[Entry] {
+    fn page(&self) -> Option<&Page> {
         match self {
-            Self::Directory(_) => &[],
-            Self::Page(entries) => entries,
+            Self::Directory(_) => None,
+            Self::Page(page) => Some(page),
         }
     }
 
-    fn entries_mut(&mut self) -> &mut Vec<Entry> {
+    fn page_mut(&mut self) -> &mut Page {
         if let Self::Directory(_) = self {
-            *self = Self::Page(Vec::new());
+            *self = Self::Page(Page::default());
         }
         match self {
-            Self::Page(entries) => entries,
+            Self::Page(page) => page,
             Self::Directory(_) => unreachable!("it was made a page above"),
         }
+    }
+
+    /// The entries of a page, in order.
+    pub fn entries(&self) -> Vec<Entry> {
+        self.page().map(|page| page.entries.iter().collect()).unwrap_or_default()
     }
 }
 
@@ -270,9 +314,7 @@ impl Timeline {
         };
         let mut found = Vec::with_capacity(asked.limit.min(128));
         for (_, number) in order {
-            let Self::Page(mut entries) = get(&(customer, *number))?.unwrap_or_default() else {
-                continue;
-            };
+            let mut entries = get(&(customer, *number))?.unwrap_or_default().entries();
             if asked.newest_first {
                 entries.reverse();
             }
@@ -296,31 +338,25 @@ fn page_for(pages: &[(Place, u32)], place: Place) -> usize {
 
 fn insert(customer: CustomerId, entry: Entry, rows: &mut Rows<'_, Timeline>) {
     let place = entry.place();
-    let pages = rows.get(&(customer, 0)).map(|row| row.pages().to_vec()).unwrap_or_default();
-    let Some(&(first, number)) = pages.get(page_for(&pages, place)) else {
+    let Some(directory) = rows.get(&(customer, 0)) else {
         return begin_page(customer, entry, 1, rows);
     };
-    let index = page_for(&pages, place);
+    let pages = directory.pages();
+    let index = page_for(pages, place);
+    let Some(&(first, number)) = pages.get(index) else {
+        return begin_page(customer, entry, 1, rows);
+    };
     let next = pages.len() as u32 + 1;
-    let last = index + 1 == pages.len();
-    let full =
-        rows.get(&(customer, number)).is_some_and(|page| page.entries().len() >= PAGE_ENTRIES);
-    let at_end = rows
-        .get(&(customer, number))
-        .and_then(|page| page.entries().last().map(|end| end.place() < place))
-        .unwrap_or(true);
-    if full && last && at_end {
-        return begin_page(customer, entry, next, rows);
+    if index + 1 == pages.len() {
+        let page = rows.get(&(customer, number)).and_then(Timeline::page);
+        let ends =
+            page.is_some_and(|page| page.count as usize >= PAGE_ENTRIES && page.last < place);
+        if ends {
+            return begin_page(customer, entry, next, rows);
+        }
     }
     let mut moved = Vec::new();
-    rows.update(&(customer, number), |page| {
-        let entries = page.entries_mut();
-        let at = entries.partition_point(|known| known.place() < place);
-        entries.insert(at, entry);
-        if entries.len() > PAGE_ENTRIES {
-            moved = entries.split_off(entries.len() / 2);
-        }
-    });
+    rows.update(&(customer, number), |page| moved = page.page_mut().insert(entry));
     if place < first || !moved.is_empty() {
         let split = moved.first().map(Entry::place);
         rows.update(&(customer, 0), |directory| {
@@ -332,14 +368,14 @@ fn insert(customer: CustomerId, entry: Entry, rows: &mut Rows<'_, Timeline>) {
         });
     }
     if !moved.is_empty() {
-        rows.put(&(customer, next), Timeline::Page(moved));
+        rows.put(&(customer, next), Timeline::Page(Page::of(moved)));
     }
 }
 
 fn begin_page(customer: CustomerId, entry: Entry, number: u32, rows: &mut Rows<'_, Timeline>) {
     let place = entry.place();
     rows.update(&(customer, 0), |directory| directory.pages_mut().push((place, number)));
-    rows.put(&(customer, number), Timeline::Page(vec![entry]));
+    rows.put(&(customer, number), Timeline::Page(Page::of(vec![entry])));
 }
 
 /// Changes the entry of a type that is about a subject; newest pages first. `false` if there is none.
@@ -354,13 +390,10 @@ fn amend(
         |entry: &Entry| entry.subject == Some(subject) && entry.event_type() == Some(event_type);
     let pages = rows.get(&(customer, 0)).map(|row| row.pages().to_vec()).unwrap_or_default();
     for (_, number) in pages.iter().rev() {
-        let holds = rows.get(&(customer, *number)).is_some_and(|p| p.entries().iter().any(is_it));
-        if holds {
-            rows.update(&(customer, *number), |page| {
-                if let Some(entry) = page.entries_mut().iter_mut().find(|entry| is_it(entry)) {
-                    change(entry);
-                }
-            });
+        let mut entries = rows.get(&(customer, *number)).map(Timeline::entries).unwrap_or_default();
+        if let Some(entry) = entries.iter_mut().find(|entry| is_it(entry)) {
+            change(entry);
+            rows.put(&(customer, *number), Timeline::Page(Page::of(entries)));
             return true;
         }
     }
@@ -401,6 +434,10 @@ impl Projection for Timeline {
 
     fn stream_of(key: &Self::Key) -> Option<StreamName> {
         Some(key.0.stream())
+    }
+
+    fn unpacked(row: &Self) -> impl Serialize {
+        (row.pages().to_vec(), row.entries())
     }
 
     fn apply(event: &Recorded, rows: &mut Rows<'_, Self>) {
@@ -455,7 +492,7 @@ mod tests {
         let page = |(_, number): &(Place, u32)| {
             let page = fold.get(&(who, *number)).unwrap();
             assert!(!page.entries().is_empty() && page.entries().len() <= PAGE_ENTRIES);
-            page.entries().to_vec()
+            page.entries()
         };
         directory.pages().iter().flat_map(page).collect()
     }
