@@ -175,26 +175,15 @@ impl<V: Projection> Folder<V> {
             return Err(error);
         }
         let mut keys = Vec::new();
-        let Commit { mut changes, deltas } =
-            self.overlay.commit(if want_keys { Some(&mut keys) } else { None });
-        for delta in &deltas {
-            let root = match delta.tag {
-                space::EVIDENCE => &mut self.head.evidence_root,
-                _ => &mut self.head.root,
-            };
-            if let Some(before) = delta.before {
-                root.subtract(before);
-            }
-            if let Some(now) = delta.now {
-                root.add(now);
-            }
-        }
-        let deltas = if want_deltas {
-            let keys = changes.iter().map(|(key, _)| key.clone());
-            keys.zip(deltas).map(|(key, delta)| (key, delta.before, delta.now)).collect()
-        } else {
-            Vec::new()
-        };
+        let wanted = want_keys.then_some(&mut keys);
+        let Commit { mut changes, root, evidence_root, deltas } =
+            self.overlay.commit(wanted, want_deltas);
+        self.head.root.add(root);
+        self.head.evidence_root.add(evidence_root);
+        let keys_of_changes = changes.iter().map(|(key, _)| key.clone());
+        let deltas = deltas.into_iter().flatten();
+        let deltas = keys_of_changes.zip(deltas).map(|(key, (before, now))| (key, before, now));
+        let deltas = deltas.collect();
         put_head(&mut changes, &self.head);
         self.store.stage(changes)?;
         Ok(Staged { head: self.head.clone(), keys, deltas })

@@ -32,14 +32,18 @@ pub(crate) struct Slot<R> {
     weighed_again_at: u64,
 }
 
-/// What a row in memory takes beside its value: its key, its slot, its place in the map.
-const SLOT_BYTES: usize = 250;
+/// What a row in memory takes beside its slot and what that points to: its key, its place in the map.
+const ENTRY_BYTES: usize = 150;
 
 impl<R: View> Slot<R> {
     fn new(value: Option<R>, provenance: Provenance, stored: Option<Root>, size: usize) -> Self {
         let weighed_again_at = (2 * provenance.count).max(2);
-        let weight = SLOT_BYTES + 2 * size;
+        let weight = Self::weight_of(size);
         Self { value, provenance, stored, changed: false, weight, weighed_again_at }
+    }
+
+    fn weight_of(size: usize) -> usize {
+        ENTRY_BYTES + size_of::<Self>() + 2 * size
     }
 
     /// Weighs a row that many events have touched since it was weighed; by how much it grew.
@@ -48,7 +52,7 @@ impl<R: View> Slot<R> {
             return 0;
         }
         self.weighed_again_at = 2 * self.provenance.count;
-        let weight = SLOT_BYTES + 2 * self.value.as_ref().map_or(0, stored::size_of);
+        let weight = Self::weight_of(self.value.as_ref().map_or(0, stored::size_of));
         let grown = weight as isize - self.weight as isize;
         self.weight = weight;
         grown
@@ -58,7 +62,7 @@ impl<R: View> Slot<R> {
 /// All touched rows of one kind, by the bytes of their keys.
 pub(crate) struct Space<K, R> {
     tag: u8,
-    slots: HashMap<Box<[u8]>, Slot<R>>,
+    slots: HashMap<Box<[u8]>, Box<Slot<R>>>,
     /// The bytes of the key that was asked for last.
     key: Vec<u8>,
     /// Which lane wrote or read which row, where that is checked.
@@ -104,7 +108,7 @@ impl<K: Key, R: View> Space<K, R> {
                 Slot::new(None, Provenance::default(), None, 0)
             });
             self.bytes += slot.weight;
-            self.slots.insert(self.key.as_slice().into(), slot);
+            self.slots.insert(self.key.as_slice().into(), Box::new(slot));
         }
         self.slots.get_mut(self.key.as_slice()).expect("the row was loaded just now")
     }
@@ -174,8 +178,7 @@ impl<K: Key, R: View> Space<K, R> {
         slot.value.take()
     }
 
-    /// Writes the changed rows behind `changes`, in the order of their keys, and says by how much
-    /// the root changes. No row stays in memory.
+    /// Writes the changed rows behind `commit`, in the order of their keys. No row stays in memory.
     fn commit(&mut self, commit: &mut Commit, mut keys: Option<&mut Vec<K>>) {
         let slots = std::mem::take(&mut self.slots);
         self.discard();
@@ -184,15 +187,14 @@ impl<K: Key, R: View> Space<K, R> {
         for (key, slot) in changed {
             let value = slot.value.as_ref().map(|row| stored::seal(&slot.provenance, row));
             let now = value.as_ref().map(|(bytes, start)| Root::of_row(&key, &bytes[*start..]));
-            let before = slot.stored;
-            if before.is_none() && now.is_none() {
+            if slot.stored.is_none() && now.is_none() {
                 continue;
             }
             if let Some(keys) = &mut keys {
                 keys.push(K::from_bytes(&key[1..]).expect("these bytes were made of a key"));
             }
-            commit.deltas.push(Delta { tag: self.tag, before, now });
-            commit.changes.push((key.into_vec(), value.map(|(bytes, _)| bytes)));
+            let value = value.map(|(bytes, _)| bytes);
+            commit.row(self.tag, (key.into_vec(), value), slot.stored, now);
         }
     }
 
@@ -203,18 +205,40 @@ impl<K: Key, R: View> Space<K, R> {
     }
 }
 
-/// What one row does to its root.
-pub(crate) struct Delta {
-    pub tag: u8,
-    pub before: Option<Root>,
-    pub now: Option<Root>,
-}
+/// What one row does to its root: before and after.
+pub(crate) type Delta = (Option<Root>, Option<Root>);
 
-/// What one batch of events comes to: a delta beside every change.
+/// What one batch of events comes to.
 #[derive(Default)]
 pub(crate) struct Commit {
     pub changes: Changes,
-    pub deltas: Vec<Delta>,
+    /// By what the roots of the rows and of the evidence change.
+    pub root: Root,
+    pub evidence_root: Root,
+    /// One beside every change, where they are wanted.
+    pub deltas: Option<Vec<Delta>>,
+}
+
+impl Commit {
+    fn row(
+        &mut self,
+        tag: u8,
+        change: (Vec<u8>, Option<Vec<u8>>),
+        before: Option<Root>,
+        now: Option<Root>,
+    ) {
+        let root = if tag == space::EVIDENCE { &mut self.evidence_root } else { &mut self.root };
+        if let Some(before) = before {
+            root.subtract(before);
+        }
+        if let Some(now) = now {
+            root.add(now);
+        }
+        if let Some(deltas) = &mut self.deltas {
+            deltas.push((before, now));
+        }
+        self.changes.push(change);
+    }
 }
 
 /// The events behind a sum, some to a row: the sum before the first of them, and what each added.
@@ -333,8 +357,9 @@ impl<V: Projection> Overlay<V> {
     }
 
     /// Turns what was touched into changes, sorted by key, and the keys of the rows that changed.
-    pub fn commit(&mut self, keys: Option<&mut Vec<V::Key>>) -> Commit {
-        let mut commit = Commit::default();
+    pub fn commit(&mut self, keys: Option<&mut Vec<V::Key>>, want_deltas: bool) -> Commit {
+        let deltas = want_deltas.then(Vec::new);
+        let mut commit = Commit { deltas, ..Commit::default() };
         self.rows.commit(&mut commit, keys);
         self.private.commit(&mut commit, None);
         self.evidence.commit(&mut commit, None);
