@@ -4,11 +4,14 @@
 //! with exactly a prefix of what was sent that holds everything acknowledged. `docs/log-format.md`
 //! draws the files byte by byte.
 
+mod answer;
 mod backup;
 mod commit;
+mod entry;
 mod format;
 mod ids;
 mod index;
+mod keyed;
 mod plan;
 mod port;
 mod prepare;
@@ -39,7 +42,9 @@ use crate::error::{AppendError, OpenError, ReadError};
 use crate::limits::check_limits;
 use crate::port::{Append, Appended, Direction, Health, RawEvent};
 use crate::storage::{Disk, Storage};
-use commit::{Reply, Request};
+use answer::Reply;
+use commit::Request;
+use entry::Entry;
 use format::segment_name;
 use prepare::{Prepared, Preparer, Sizes};
 use recover::{Mode, Recovered, recover};
@@ -186,7 +191,8 @@ impl EmbeddedLog {
 
     fn enqueue(&self, appends: Vec<Append>, reply: Reply) -> Result<bool, AppendError> {
         self.check(&appends)?;
-        Ok(self.shared().enqueue([Request { appends, reply }]))
+        let entries = appends.into_iter().map(Entry::new).collect();
+        Ok(self.shared().enqueue([Request { entries, reply }]))
     }
 
     fn check(&self, appends: &[Append]) -> Result<(), AppendError> {
@@ -223,7 +229,8 @@ impl EmbeddedLog {
             let (sender, answer) = sync_channel(1);
             let checked = self.check(&appends);
             if checked.is_ok() {
-                requests.push(Request { appends, reply: Reply::Thread(sender) });
+                let entries = appends.into_iter().map(Entry::new).collect();
+                requests.push(Request { entries, reply: Reply::Thread(sender) });
             }
             waiting.push(checked.map(|()| answer));
         }

@@ -5,6 +5,8 @@
 //! events, under the names the official KurrentDB clients use. A known type is read strictly: a
 //! field that its version does not have is an error. An unknown type is kept as it is.
 
+mod written;
+
 use jiff::Timestamp;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
@@ -153,6 +155,20 @@ pub fn body_json(event: &Event) -> serde_json::Value {
 }
 
 fn read<'de, T: Deserialize<'de> + Into<Event>>(
+    event_type: &str,
+    data: &'de [u8],
+) -> Result<(Envelope, Event), DecodeError> {
+    if let Ok(text) = std::str::from_utf8(data)
+        && let Some((envelope, body)) = written::split(text)
+        && let Ok(body) = serde_json::from_str::<T>(body)
+    {
+        return Ok((envelope, body.into()));
+    }
+    read_any_form::<T>(event_type, data)
+}
+
+/// Reads what JSON allows, and says what is wrong where it is not an event.
+fn read_any_form<'de, T: Deserialize<'de> + Into<Event>>(
     event_type: &str,
     data: &'de [u8],
 ) -> Result<(Envelope, Event), DecodeError> {

@@ -1,51 +1,34 @@
 //! Group commit: who finds the queue empty makes a run, who comes meanwhile is in the next one.
 
-use std::sync::mpsc::SyncSender;
+use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
-
-use super::format::{FRAME_HEADER, FrameHeader, digest, push_event};
+use super::answer::{self, Outcome, Reply};
+use super::entry::Entry;
+use super::format::{FRAME_HEADER, FrameHeader, digest};
+use super::ids::id_hash;
 use super::index::FrameAt;
 use super::plan::{Fresh, Plan};
 use super::shared::Shared;
 use super::writer::{Writer, is_full};
 use crate::error::AppendError;
-use crate::port::{Append, Appended};
 
 /// At most so many appends in one run.
 const RUN_APPENDS: usize = 1024;
 /// At most about so many bytes in one run, unless one append has more.
 const RUN_BYTES: usize = 16 << 20;
 
-/// What an append is told.
-pub(crate) type Outcome = Result<Vec<Appended>, AppendError>;
+/// Nobody came for so long: nobody is about to.
+const LULL: Duration = Duration::from_micros(15);
 
 /// Appends that are made together or not at all, and who waits for the answer.
 pub(crate) struct Request {
-    pub appends: Vec<Append>,
+    pub entries: Vec<Entry>,
     pub reply: Reply,
-}
-
-/// Who waits.
-pub(crate) enum Reply {
-    Task(oneshot::Sender<Outcome>),
-    Thread(SyncSender<Outcome>),
-}
-
-impl Reply {
-    fn send(self, outcome: Outcome) {
-        // Who no longer waits does not need the answer.
-        match self {
-            Self::Task(sender) => drop(sender.send(outcome)),
-            Self::Thread(sender) => drop(sender.try_send(outcome)),
-        }
-    }
 }
 
 impl Request {
     fn size(&self) -> usize {
-        let events = self.appends.iter().flat_map(|append| &append.events);
-        events.map(|event| event.data.len() + event.metadata.len() + 64).sum()
+        self.entries.iter().map(Entry::size).sum()
     }
 }
 
@@ -98,12 +81,30 @@ impl Shared {
             }
             drop(queue);
             let requests = self.take_run();
+            let (answered, start) = (requests.len(), Instant::now());
             self.commit(requests);
-            // Those who were answered come again at once, if they come: let them.
-            std::thread::yield_now();
+            self.let_them_come(answered, start.elapsed());
             let mut queue = self.queue();
             if queue.waiting.is_empty() {
                 (queue.led, queue.handed_over) = (false, false);
+            }
+        }
+    }
+
+    /// Those who were answered come again at once, if they come, and one run for all of them is
+    /// better than two: waits until as many are there, until no more come, or for a small part of
+    /// the time that the last run took.
+    fn let_them_come(&self, answered: usize, run: Duration) {
+        let start = Instant::now();
+        let (mut seen, mut since) = (0, start);
+        loop {
+            std::thread::yield_now();
+            let (waiting, now) = (self.queue().waiting.len(), Instant::now());
+            if waiting > seen {
+                (seen, since) = (waiting, now);
+            }
+            if waiting >= answered || now - since > LULL || now - start > run / 4 {
+                return;
             }
         }
     }
@@ -126,9 +127,10 @@ impl Shared {
         let Some(writer) = writer.as_mut() else { return };
         let mut run = Run::default();
         run.plan.begin(writer.next_position);
+        run.plan.reserve(requests.len());
         for request in requests {
-            let Request { appends, reply } = request;
-            if let Err(error) = self.take(writer, &mut run, appends) {
+            let Request { entries, reply } = request;
+            if let Err(error) = self.take(writer, &mut run, entries) {
                 run.answers.push((reply, Err(error)));
             } else {
                 run.answers.push((reply, Ok(run.plan.take_answers())));
@@ -144,21 +146,18 @@ impl Shared {
         &self,
         writer: &mut Writer,
         run: &mut Run,
-        appends: Vec<Append>,
+        entries: Vec<Entry>,
     ) -> Result<(), AppendError> {
         self.check_poison()?;
         let first_position = run.plan.next_position();
-        let fresh = run.plan.take(self, appends)?;
+        let fresh = run.plan.take(self, entries)?;
         if fresh.is_empty() {
             return Ok(());
         }
         let from = writer.buffer.len();
         writer.buffer.resize(from + FRAME_HEADER, 0);
-        for Fresh { append, revision } in &fresh {
-            let mut name = Some((&append.stream, *revision));
-            for event in &append.events {
-                push_event(&mut writer.buffer, name.take(), event);
-            }
+        for Fresh { entry, revision, .. } in &fresh {
+            entry.write(*revision, &mut writer.buffer);
         }
         if !writer.has_room(writer.buffer.len()) {
             let frame = writer.buffer.split_off(from);
@@ -198,7 +197,7 @@ impl Shared {
         let previous = before.map_or(writer.digest, |_| run.plan.digest);
         let latest = before.map_or(writer.recorded_at, |before| before.header.recorded_at);
         let frame = &mut writer.buffer[from..];
-        let count: usize = fresh.iter().map(|fresh| fresh.append.events.len()).sum();
+        let count: usize = fresh.iter().map(|fresh| fresh.entry.ids.len()).sum();
         let header = FrameHeader {
             length: frame.len() as u32,
             first_position,
@@ -230,13 +229,15 @@ impl Shared {
             run.plan.begin(writer.next_position);
         }
         writer.buffer.clear();
-        run.frames.clear();
-        for (reply, outcome) in run.answers.drain(..) {
-            reply.send(match &failure {
-                Some(error) if outcome.is_ok() => Err(error.clone()),
-                _ => outcome,
-            });
+        answer::send(run.answers.drain(..).map(|(reply, outcome)| match &failure {
+            Some(error) if outcome.is_ok() => (reply, Err(error.clone())),
+            _ => (reply, outcome),
+        }));
+        // Those who were answered make their next appends meanwhile.
+        if failure.is_none() {
+            self.note(writer, run);
         }
+        run.frames.clear();
         failure.map_or(Ok(()), Err)
     }
 
@@ -253,24 +254,33 @@ impl Shared {
         let segment = index.segments.last_mut().expect("a log that is written has a segment");
         segment.end = writer.end;
         (index.digest, index.recorded_at) = (writer.digest, writer.recorded_at);
-        for frame in &run.frames {
+        for frame in &mut run.frames {
             let first = (frame.header.first_position - segment.first_position) as u32;
             segment.frames.push(FrameAt { first, at: frame.at as u32 });
-            writer.builder.frame(frame.header.length, frame.header.count);
             let mut position = frame.header.first_position;
-            for Fresh { append, .. } in &frame.fresh {
-                let name = append.stream.as_str();
-                let stream = index.streams.intern(name);
-                for event in &append.events {
-                    let hash = super::ids::id_hash(self.ledger, event.id);
-                    writer.builder.event(stream, name, hash);
-                    index.streams.push(stream, position);
-                    index.ids.insert(hash, position);
+            for Fresh { entry, stream, .. } in &mut frame.fresh {
+                *stream = index.streams.intern(entry.stream.as_str());
+                for &id in &entry.ids {
+                    index.streams.push(*stream, position);
+                    index.ids.insert(id_hash(self.ledger, id), position);
                     position += 1;
                 }
             }
         }
         self.head.send_replace(writer.next_position - 1);
+    }
+
+    /// Takes a durable run into the segment's index that will be written when it is sealed.
+    fn note(&self, writer: &mut Writer, run: &Run) {
+        for frame in &run.frames {
+            writer.builder.frame(frame.header.length, frame.header.count);
+            for Fresh { entry, stream, .. } in &frame.fresh {
+                for &id in &entry.ids {
+                    let hash = id_hash(self.ledger, id);
+                    writer.builder.event(*stream, entry.stream.as_str(), hash);
+                }
+            }
+        }
     }
 
     fn check_poison(&self) -> Result<(), AppendError> {

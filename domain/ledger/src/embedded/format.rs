@@ -173,17 +173,13 @@ pub(crate) fn digest(frame: &[u8]) -> Digest {
     Sha256::digest(&frame[4..]).into()
 }
 
-fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+/// A number of 7 bits a byte, low bits first.
+pub(crate) fn push_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;
     }
     out.push(value as u8);
-}
-
-/// A number of 7 bits a byte, low bits first.
-pub(crate) fn push_varint(out: &mut Vec<u8>, value: u64) {
-    put_varint(out, value);
 }
 
 pub(crate) fn take_varint(bytes: &[u8], at: &mut usize) -> Option<u64> {
@@ -199,20 +195,27 @@ pub(crate) fn take_varint(bytes: &[u8], at: &mut usize) -> Option<u64> {
     None
 }
 
-/// Writes an event into a frame's body. `stream` is left out for the stream of the event before.
-pub(crate) fn push_event(out: &mut Vec<u8>, stream: Option<(&StreamName, u64)>, new: &RawNewEvent) {
-    put_varint(out, stream.map_or(0, |(name, _)| name.as_str().len() as u64));
-    put_varint(out, new.event_type.len() as u64);
-    put_varint(out, new.metadata.len() as u64);
-    put_varint(out, new.data.len() as u64);
+/// Writes an event of a frame's body. `stream` is left out for the stream of the event before;
+/// where it is given, its revision belongs at the place that is returned and is not written.
+pub(crate) fn push_event(
+    out: &mut Vec<u8>,
+    stream: Option<&StreamName>,
+    new: &RawNewEvent,
+) -> Option<usize> {
+    push_varint(out, stream.map_or(0, |name| name.as_str().len() as u64));
+    push_varint(out, new.event_type.len() as u64);
+    push_varint(out, new.metadata.len() as u64);
+    push_varint(out, new.data.len() as u64);
     out.extend_from_slice(new.id.as_bytes());
-    if let Some((name, revision)) = stream {
-        put_varint(out, revision);
+    let revision_at = stream.map(|name| {
+        let at = out.len();
         out.extend_from_slice(name.as_str().as_bytes());
-    }
+        at
+    });
     out.extend_from_slice(new.event_type.as_bytes());
     out.extend_from_slice(&new.metadata);
     out.extend_from_slice(&new.data);
+    revision_at
 }
 
 /// An event in a frame, as places in the frame's bytes.

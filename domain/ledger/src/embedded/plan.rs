@@ -6,18 +6,23 @@ use std::collections::HashMap;
 use cx_model::{Position, StreamName};
 use uuid::Uuid;
 
+use super::entry::Entry;
 use super::format::Digest;
 use super::ids::LAST_POSITION;
+use super::keyed::Keyed;
 use super::read::Known;
 use super::shared::Shared;
+use super::streams::StreamNumber;
 use crate::error::AppendError;
-use crate::port::{Append, Appended, RawNewEvent};
+use crate::port::Appended;
 
 /// An append that is new.
 pub(crate) struct Fresh {
-    pub append: Append,
+    pub entry: Entry,
     /// The revision of its first event.
     pub revision: u64,
+    /// Its stream in memory, once it is durable.
+    pub stream: StreamNumber,
 }
 
 /// The state after the appends of a run so far.
@@ -25,8 +30,8 @@ pub(crate) struct Fresh {
 pub(crate) struct Plan {
     next_position: u64,
     /// How many events the streams have that the run touches.
-    lengths: HashMap<StreamName, u64>,
-    ids: HashMap<Uuid, Place>,
+    lengths: HashMap<StreamName, u64, Keyed>,
+    ids: HashMap<Uuid, Place, Keyed>,
     /// The digest of the last frame of the run.
     pub digest: Digest,
     request: Undo,
@@ -48,11 +53,28 @@ struct Undo {
     ids: Vec<Uuid>,
 }
 
+impl Undo {
+    fn begin(&mut self, next_position: u64) {
+        self.next_position = next_position;
+        self.lengths.clear();
+        self.ids.clear();
+    }
+}
+
 impl Plan {
     /// Forgets everything; the next event gets this position.
     pub fn begin(&mut self, next_position: u64) {
-        let request = Undo { next_position, ..Undo::default() };
-        *self = Self { next_position, request, ..Self::default() };
+        self.next_position = next_position;
+        self.lengths.clear();
+        self.ids.clear();
+        self.answers.clear();
+        self.request.begin(next_position);
+    }
+
+    /// Makes room for so many appends.
+    pub fn reserve(&mut self, appends: usize) {
+        self.lengths.reserve(appends);
+        self.ids.reserve(appends);
     }
 
     /// The position of the next event.
@@ -66,13 +88,13 @@ impl Plan {
     }
 
     /// Takes a request, all of it or nothing, and gives those of its appends that are to be written.
-    pub fn take(&mut self, log: &Shared, appends: Vec<Append>) -> Result<Vec<Fresh>, AppendError> {
+    pub fn take(&mut self, log: &Shared, entries: Vec<Entry>) -> Result<Vec<Fresh>, AppendError> {
         self.answers.clear();
-        self.request = Undo { next_position: self.next_position, ..Undo::default() };
-        let mut fresh = Vec::new();
-        for append in appends {
-            match self.take_one(log, &append) {
-                Ok(Some(revision)) => fresh.push(Fresh { append, revision }),
+        self.request.begin(self.next_position);
+        let mut fresh = Vec::with_capacity(entries.len());
+        for entry in entries {
+            match self.take_one(log, &entry) {
+                Ok(Some(revision)) => fresh.push(Fresh { entry, revision, stream: 0 }),
                 Ok(None) => {}
                 Err(error) => {
                     self.undo();
@@ -99,8 +121,8 @@ impl Plan {
     }
 
     /// The revision of the append's first event, if it is new.
-    fn take_one(&mut self, log: &Shared, append: &Append) -> Result<Option<u64>, AppendError> {
-        let Append { stream, expected, events } = append;
+    fn take_one(&mut self, log: &Shared, entry: &Entry) -> Result<Option<u64>, AppendError> {
+        let Entry { stream, expected, ids, .. } = entry;
         let touched = self.lengths.get(stream).copied();
         let length = touched.unwrap_or_else(|| {
             let index = log.index();
@@ -108,12 +130,12 @@ impl Plan {
             number.map_or(0, |number| index.streams.positions(number).len() as u64)
         });
         let actual = length.checked_sub(1);
-        if events.is_empty() {
+        if ids.is_empty() {
             let position = Position::new(self.next_position - 1);
             self.answers.push(Appended { revision: actual, position, repeated: false });
             return Ok(None);
         }
-        if let Some(answer) = self.check_ids(log, stream, events)? {
+        if let Some(answer) = self.check_ids(log, stream, ids)? {
             self.answers.push(answer);
             return Ok(None);
         }
@@ -121,17 +143,17 @@ impl Plan {
             let (stream, expected) = (stream.clone(), *expected);
             return Err(AppendError::Conflict { stream, expected, actual });
         }
-        let count = events.len() as u64;
+        let count = ids.len() as u64;
         if self.next_position + count > LAST_POSITION {
             let reason = format!("the log holds {LAST_POSITION} events and takes no more");
             return Err(AppendError::Engine { reason });
         }
         self.request.lengths.push((stream.clone(), touched));
         self.lengths.insert(stream.clone(), length + count);
-        for (n, event) in (0..).zip(events) {
+        for (n, &id) in (0..).zip(ids) {
             let (revision, position) = (length + n, self.next_position + n);
-            self.ids.insert(event.id, Place { stream: stream.clone(), revision, position });
-            self.request.ids.push(event.id);
+            self.ids.insert(id, Place { stream: stream.clone(), revision, position });
+            self.request.ids.push(id);
         }
         self.next_position += count;
         let position = Position::new(self.next_position - 1);
@@ -145,14 +167,14 @@ impl Plan {
         &self,
         log: &Shared,
         stream: &StreamName,
-        events: &[RawNewEvent],
+        ids: &[Uuid],
     ) -> Result<Option<Appended>, AppendError> {
         let reused = || AppendError::IdReused { stream: stream.clone() };
         let mut known = Known::default();
         let mut first: Option<Place> = None;
         let mut last = None;
-        for (n, event) in (0..).zip(events) {
-            let found = self.find(log, event.id, &mut known)?;
+        for (n, &id) in (0..).zip(ids) {
+            let found = self.find(log, id, &mut known)?;
             match (&first, found) {
                 (None, None) => {}
                 (None, Some(place)) if n == 0 && place.stream == *stream => {
@@ -167,8 +189,8 @@ impl Plan {
                 _ => return Err(reused()),
             }
         }
-        if first.is_none() && events.len() > 1 {
-            let mut ids: Vec<_> = events.iter().map(|event| event.id).collect();
+        if first.is_none() && ids.len() > 1 {
+            let mut ids = ids.to_vec();
             ids.sort_unstable();
             if ids.windows(2).any(|pair| pair[0] == pair[1]) {
                 return Err(reused());

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{oneshot, watch};
 
-use super::commit::Reply;
+use super::answer::Reply;
 use super::{DEADLINE, EmbeddedLog};
 use crate::error::{AppendError, ReadError};
 use crate::port::{Append, Appended, Direction, Follow, Health, Ledger, RawEvent};
@@ -37,7 +37,7 @@ impl Ledger for EmbeddedLog {
     ) -> BoxFuture<'_, Result<Vec<Appended>, AppendError>> {
         async move {
             let (sender, answer) = oneshot::channel();
-            if self.enqueue(appends, Reply::Task(sender))? {
+            if self.enqueue(appends, Reply::Task(sender, Handle::try_current().ok()))? {
                 let log = self.clone();
                 off_the_runtime(move || log.shared().lead()).await;
             }

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::format::{Digest, HEADER, VERSION, push_varint, take_varint, u32_at, u64_at};
 use super::index::{FrameAt, Index, Segment};
+use super::keyed::Keyed;
 use super::streams::{StreamNumber, Streams, split};
 
 const MAGIC: &[u8; 8] = b"CXINDEX1";
@@ -27,7 +28,7 @@ pub(crate) struct Summary {
 #[derive(Debug, Default)]
 pub(crate) struct Builder {
     body: Vec<u8>,
-    streams: HashMap<StreamNumber, u64>,
+    streams: HashMap<StreamNumber, u64, Keyed>,
     categories: HashMap<Box<str>, u8>,
 }
 

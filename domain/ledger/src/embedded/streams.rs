@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
+use super::keyed::Keyed;
+
 /// More categories than this are kept as whole names.
 const CATEGORIES: usize = 256;
 
@@ -20,7 +22,7 @@ enum Key {
 /// All streams.
 #[derive(Debug, Default)]
 pub(crate) struct Streams {
-    keys: HashMap<Key, StreamNumber>,
+    keys: HashMap<Key, StreamNumber, Keyed>,
     categories: Vec<Box<str>>,
     positions: Vec<Vec<u64>>,
 }
