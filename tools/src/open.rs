@@ -1,7 +1,7 @@
 //! A data directory, opened: to write, which one process can, or to read beside it.
 //!
 //! `ledger/` holds the log, `keys/` the vault, `views/` the rows folded from the log (a cache that
-//! rebuilds itself), `quarantine/` what could not be imported; `server` names the address of the
+//! rebuilds itself), `past/` views as they stood (made by `cxledger past`), `quarantine/` what could not be imported; `server` names the address of the
 //! server that has the directory open.
 
 use std::path::{Path, PathBuf};
@@ -44,6 +44,11 @@ impl Places {
     /// The views.
     pub fn views(&self) -> PathBuf {
         self.data.join("views")
+    }
+
+    /// The views as they stood, by position.
+    pub fn past(&self) -> PathBuf {
+        self.data.join("past")
     }
 
     /// The address of the server that has the directory open.

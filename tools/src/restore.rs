@@ -22,6 +22,6 @@ pub fn run(args: &Restore) -> anyhow::Result<()> {
     let verified =
         restore(&args.from, &args.data.join("ledger")).context("nothing was restored")?;
     crate::backup::show("the restored ledger holds", &verified);
-    println!("now put the backup of its keys into {}", args.data.join("keys").display());
+    say!("now put the backup of its keys into {}", args.data.join("keys").display());
     Ok(())
 }

@@ -9,7 +9,7 @@ use cx_projections::views::OpenCase as OpenCaseRow;
 use jiff::Timestamp;
 
 use super::paging::{self, Cursor, PageInfo};
-use super::reading;
+use super::reading::{self, Standing};
 use super::scalars::{DateTime, Duration};
 use crate::errors::Code;
 
@@ -119,7 +119,11 @@ pub struct CaseQuestion {
 }
 
 /// Reads a page.
-pub async fn page(ctx: &Context<'_>, question: &CaseQuestion) -> Result<OpenCaseConnection> {
+pub async fn page(
+    ctx: &Context<'_>,
+    question: &CaseQuestion,
+    standing: &Standing,
+) -> Result<OpenCaseConnection> {
     let limit = paging::limit(question.first)?;
     let mut scan = match question.filter.customer {
         Some(customer) => Scan::under(&customer),
@@ -131,7 +135,7 @@ pub async fn page(ctx: &Context<'_>, question: &CaseQuestion) -> Result<OpenCase
         })?;
         scan = scan.after(&(CustomerId(place.0.0), CaseId(place.0.1)));
     }
-    reading::read::<OpenCaseRow, _>(ctx, |snapshot| {
+    standing.read::<OpenCaseRow, _>(ctx, |snapshot| {
         let (mut edges, mut more) = (Vec::new(), false);
         let visited = snapshot.visit(&scan, |row| {
             let (customer, id) = row.key;
