@@ -1,7 +1,9 @@
 //! How resolvers read views: at or after the position the request asks for, at one head, and with
 //! the position reported.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use async_graphql::{Context, Error, OneofObject, Result};
 use cx_ledger::{Book, BookError};
@@ -130,7 +132,7 @@ pub async fn all_at_least(ctx: &Context<'_>) -> Result<()> {
 }
 
 /// How long a request waits for a view.
-const WAIT: std::time::Duration = std::time::Duration::from_secs(1);
+const WAIT: Duration = Duration::from_secs(1);
 
 /// Waits until a view has reached a position, or says how far it is.
 pub async fn wait_for<V: Projection>(engine: &Engine, required: Position) -> Result<()> {
@@ -218,6 +220,33 @@ impl Standing {
     }
 }
 
+/// A look-up that takes longer than this waited for something.
+const QUICK: Duration = Duration::from_micros(500);
+
+/// For how long look-ups then go where waiting holds up nobody.
+const WARY: Duration = Duration::from_millis(100);
+
+/// Runs a look-up of a few rows on the spot, since moving to another thread costs several times
+/// what it does. Once one has waited (for a commit, for a cold disk) those of the next moment run
+/// where that holds up nobody.
+fn quickly<T>(work: impl FnOnce() -> T) -> T {
+    /// Microseconds since the first look-up, up to which look-ups are wary.
+    static WARY_UNTIL: AtomicU64 = AtomicU64::new(0);
+    static FIRST: OnceLock<Instant> = OnceLock::new();
+    let first = *FIRST.get_or_init(Instant::now);
+    let begun = first.elapsed();
+    let done = if (begun.as_micros() as u64) < WARY_UNTIL.load(Ordering::Relaxed) {
+        blocking(work)
+    } else {
+        work()
+    };
+    let now = first.elapsed();
+    if now.saturating_sub(begun) > QUICK {
+        WARY_UNTIL.store((now + WARY).as_micros() as u64, Ordering::Relaxed);
+    }
+    done
+}
+
 /// Runs something that may wait for a disk where that holds up nobody.
 pub fn blocking<T>(work: impl FnOnce() -> T) -> T {
     match tokio::runtime::Handle::try_current().map(|handle| handle.runtime_flavor()) {
@@ -236,7 +265,7 @@ pub async fn read_as_of<V: Projection, T>(
     let Some(as_of) = as_of else {
         let reader = reader::<V>(ctx).await?;
         let positions = ctx.data_opt::<ReadPositions>();
-        return blocking(|| {
+        return quickly(|| {
             let source = Source::Live(reader.snapshot().map_err(read_failed)?);
             if let Some(positions) = positions {
                 positions.report(source.position());
