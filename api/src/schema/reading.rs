@@ -221,10 +221,10 @@ impl Standing {
 }
 
 /// A look-up that takes longer than this waited for something.
-const QUICK: Duration = Duration::from_micros(500);
+const QUICK: Duration = Duration::from_millis(5);
 
 /// For how long look-ups then go where waiting holds up nobody.
-const WARY: Duration = Duration::from_millis(100);
+const WARY: Duration = Duration::from_millis(50);
 
 /// Runs a look-up of a few rows on the spot, since moving to another thread costs several times
 /// what it does. Once one has waited (for a commit, for a cold disk) those of the next moment run

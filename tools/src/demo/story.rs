@@ -303,7 +303,7 @@ impl Story {
     fn order(&mut self, life: &mut Life, at: i64, shop: Place) -> i64 {
         let order = self.purchase(life, at, shop);
         let failing = FAILURE.contains(&at);
-        let late = self.chance(if failing { 0.8 } else { 0.07 });
+        let late = self.chance(if failing { 0.9 } else { 0.07 });
         let promised = at + 3 * DAY;
         let arrived = if late {
             promised + self.between(DAY, 9 * DAY)
@@ -312,7 +312,12 @@ impl Story {
         };
         let late_by_seconds = (arrived - promised).max(0) as u32;
         self.by_shop(life, arrived, e::OrderFulfilled { order: order.0, late_by_seconds });
-        let felt = self.feeling(life, if late { -0.55 } else { 0.3 });
+        let quality = match (late, failing) {
+            (true, true) => -1.0,
+            (true, false) => -0.55,
+            (false, _) => 0.3,
+        };
+        let felt = self.feeling(life, quality);
         let thread = self.fresh("thread").to_string();
         self.meet(life, arrived, DELIVERY, "parcel", &thread, Some(felt));
         let mut at = arrived + self.between(HOUR, DAY);
@@ -336,7 +341,7 @@ impl Story {
         self.ask(life, arrived + DAY, DELIVERY, felt);
         if self.chance(0.3) {
             // Those who wait for a late parcel are asked, and answer, while they wait.
-            let asked = arrived.min(promised + DAY) + self.between(DAY, 8 * DAY);
+            let asked = arrived.min(promised + DAY) + self.between(HOUR, 5 * DAY);
             self.relationship_survey(life, asked, felt);
         }
         at
@@ -555,7 +560,7 @@ impl Story {
             return;
         }
         let noise = 2.2 * (self.dice.f64() + self.dice.f64() - 1.0);
-        let sting = 4.5 * f64::from(felt.min(0)) / 100.0;
+        let sting = 7.0 * f64::from(felt.min(0)) / 100.0;
         let score = (7.2 + 4.2 * life.mood + sting + noise).round().clamp(0.0, 10.0) as i32;
         let answer = |question: &str, value| e::Answer {
             question: question.into(),
