@@ -103,10 +103,7 @@ impl Demo {
         let get = |query: &str| {
             format!("curl -sG http://{address}/graphql --data-urlencode 'query={query}'")
         };
-        say!(
-            "cxledger demo: {head} events of {} customers at http://{address}\n",
-            self.customers
-        );
+        say!("cxledger demo: {head} events of {} customers at http://{address}\n", self.customers);
         say!("Five things to try:");
         say!("1. Look: a page with the figures and a customer's timeline, live");
         say!("   http://{address}/");

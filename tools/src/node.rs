@@ -53,9 +53,8 @@ impl Node {
         let pasts = Pasts::new(Arc::clone(opened.book.ledger()), &opened.places.past());
         let pasts = Arc::new(pasts);
         let schema = schema_with_pasts(system.clone(), Arc::clone(&pasts));
-        let executor =
-            Guarded::new(schema, ExecutorConfig::default(), ApiMetrics::default())
-                .with_current_position(Arc::new(move || Some(ready::lowest_head(&readers))));
+        let executor = Guarded::new(schema, ExecutorConfig::default(), ApiMetrics::default())
+            .with_current_position(Arc::new(move || Some(ready::lowest_head(&readers))));
         let readiness = Arc::new(ready::SystemReadiness::new(system.clone()));
         let vault = Arc::clone(system.book.vault());
         let aside = IngestAside::open(opened.places.data(), vault)?;

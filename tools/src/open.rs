@@ -112,7 +112,9 @@ impl Opened {
         }
         let alive = self.runtime.block_on(self.book.repeat_erasures())?;
         std::fs::remove_file(&mark)?;
-        eprintln!("The ledger was restored: {alive} keys of customers erased since were destroyed.");
+        eprintln!(
+            "The ledger was restored: {alive} keys of customers erased since were destroyed."
+        );
         Ok(())
     }
 

@@ -53,7 +53,9 @@ impl Past {
                 say!("the views as they stood at position {kept} were kept already");
             } else {
                 let seconds = started.elapsed().as_secs_f64();
-                say!("the views as they stood at position {kept} are kept, folded in {seconds:.1} s");
+                say!(
+                    "the views as they stood at position {kept} are kept, folded in {seconds:.1} s"
+                );
             }
             say!("ask for them with asOf: {{position: \"{kept}\"}}");
             Ok(())

@@ -35,7 +35,9 @@ impl Verify {
         if !self.json {
             say!(
                 "log    {} appends up to position {}, {} bytes",
-                log.appends, log.head, log.size_bytes
+                log.appends,
+                log.head,
+                log.size_bytes
             );
             say!("       digest {digest}");
         }

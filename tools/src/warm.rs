@@ -11,8 +11,10 @@ use crate::open::Opened;
 
 /// Make the generations that this program's code names, beside a server that serves older ones, and exit.
 #[derive(Debug, Args)]
-#[command(after_help = "Run it with the new program while the old one serves: the new program then serves its
-views at once when it is started, and folds only what came since.")]
+#[command(
+    after_help = "Run it with the new program while the old one serves: the new program then serves its
+views at once when it is started, and folds only what came since."
+)]
 pub struct Warm {
     /// The data directory.
     #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data")]

@@ -111,7 +111,10 @@ impl QueryRoot {
         policy: ResponsePolicy,
         #[graphql(default, desc = "Whether survey weights count.")] weighted: bool,
         #[graphql(default, desc = "Which interval stands beside an NPS.")] interval: NpsInterval,
-        #[graphql(desc = "As it stood at a position or time of the ledger: from a side generation that `cxledger past --at` made.")] as_of: Option<AsOf>,
+        #[graphql(
+            desc = "As it stood at a position or time of the ledger: from a side generation that `cxledger past --at` made."
+        )]
+        as_of: Option<AsOf>,
     ) -> Result<Vec<SatisfactionFigure>> {
         let filter = filter.unwrap_or_default();
         let question =
@@ -132,7 +135,10 @@ impl QueryRoot {
         >,
         #[graphql(desc = "At most so many, 0 to 100; 50 if left out.")] first: Option<i32>,
         #[graphql(desc = "Only cases behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "As it stood at a position or time of the ledger: from a side generation that `cxledger past --at` made.")] as_of: Option<AsOf>,
+        #[graphql(
+            desc = "As it stood at a position or time of the ledger: from a side generation that `cxledger past --at` made."
+        )]
+        as_of: Option<AsOf>,
     ) -> Result<OpenCaseConnection> {
         let question = CaseQuestion {
             filter: filter.unwrap_or_default(),

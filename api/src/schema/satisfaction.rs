@@ -226,41 +226,42 @@ pub async fn figures(
     question: &SatisfactionQuestion,
     standing: &Standing,
 ) -> Result<Vec<SatisfactionFigure>> {
-    let instruments: BTreeMap<InstrumentId, Instrument> =
-        standing.read::<Instrument, _>(ctx, |snapshot| {
+    let instruments: BTreeMap<InstrumentId, Instrument> = standing
+        .read::<Instrument, _>(ctx, |snapshot| {
             let rows = reading::scan(snapshot, &Scan::all())?;
             Ok(rows.into_iter().map(|row| (row.key, row.view)).collect())
         })
         .await?;
-    let touchpoints: BTreeMap<TouchpointId, Touchpoint> =
-        standing.read::<Touchpoint, _>(ctx, |snapshot| {
+    let touchpoints: BTreeMap<TouchpointId, Touchpoint> = standing
+        .read::<Touchpoint, _>(ctx, |snapshot| {
             let rows = reading::scan(snapshot, &Scan::all())?;
             Ok(rows.into_iter().map(|row| (row.key, row.view)).collect())
         })
         .await?;
-    let (sums, as_of) = standing.read::<Satisfaction, _>(ctx, |snapshot| {
-        let mut sums: BTreeMap<FigureKey, Sum> = BTreeMap::new();
-        let scan = match question.filter.instrument {
-            Some(instrument) => Scan::under(&instrument),
-            None => Scan::all(),
-        };
-        let seen = snapshot.visit(&scan, |row| {
-            let key = figure_of(question, &row.key, &instruments, &touchpoints);
-            if let Some(key) = key {
-                let sum = sums.entry(key).or_default();
-                sum.scores.add(match question.policy {
-                    ResponsePolicy::Latest => &row.view.latest,
-                    ResponsePolicy::First => &row.view.first,
-                    ResponsePolicy::All => &row.view.all,
-                });
-                sum.cells.push(row.key);
-            }
-            true
-        });
-        seen.map_err(reading::read_failed)?;
-        Ok((sums, snapshot.as_of()))
-    })
-    .await?;
+    let (sums, as_of) = standing
+        .read::<Satisfaction, _>(ctx, |snapshot| {
+            let mut sums: BTreeMap<FigureKey, Sum> = BTreeMap::new();
+            let scan = match question.filter.instrument {
+                Some(instrument) => Scan::under(&instrument),
+                None => Scan::all(),
+            };
+            let seen = snapshot.visit(&scan, |row| {
+                let key = figure_of(question, &row.key, &instruments, &touchpoints);
+                if let Some(key) = key {
+                    let sum = sums.entry(key).or_default();
+                    sum.scores.add(match question.policy {
+                        ResponsePolicy::Latest => &row.view.latest,
+                        ResponsePolicy::First => &row.view.first,
+                        ResponsePolicy::All => &row.view.all,
+                    });
+                    sum.cells.push(row.key);
+                }
+                true
+            });
+            seen.map_err(reading::read_failed)?;
+            Ok((sums, snapshot.as_of()))
+        })
+        .await?;
     let figure = |(key, sum)| figure(question, key, sum, as_of, standing.clone());
     Ok(sums.into_iter().map(figure).collect())
 }

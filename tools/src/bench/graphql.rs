@@ -153,7 +153,10 @@ fn rounds(
                 let value = (value * 1_000.0).round() / 1_000.0;
                 figures.insert(format!("{name}_{connections}_connections_{what}"), value.into());
             };
-            figure("per_second", machine::median(&mut rounds.iter().map(Round::rate).collect::<Vec<_>>()));
+            figure(
+                "per_second",
+                machine::median(&mut rounds.iter().map(Round::rate).collect::<Vec<_>>()),
+            );
             figure("p50_microseconds", load::percentile(rounds, 0.50));
             figure("p99_microseconds", load::percentile(rounds, 0.99));
             let busy = rounds.iter().map(|round| round.client_busy).fold(0.0, f64::max);
@@ -167,10 +170,8 @@ fn rounds(
 
 /// Both servers answer the same entries, or there is nothing to compare.
 fn same_rows(graphql: &Load, bare: &Load) -> anyhow::Result<()> {
-    let answers: [Value; 2] = [
-        serde_json::from_slice(&graphql.once()?)?,
-        serde_json::from_slice(&bare.once()?)?,
-    ];
+    let answers: [Value; 2] =
+        [serde_json::from_slice(&graphql.once()?)?, serde_json::from_slice(&bare.once()?)?];
     let nodes = |answer: &Value| answer.get("nodes").and_then(Value::as_array).cloned();
     let page = &answers[0]["data"]["timeline"];
     let ours = nodes(page).with_context(|| format!("no page: {}", answers[0]))?;

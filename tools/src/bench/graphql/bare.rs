@@ -94,14 +94,15 @@ fn read(reader: &Reader<Timeline>, customer: CustomerId) -> Result<Page, ReadErr
         |_| true,
         |key| Ok(snapshot.get(key)?.map(|row| row.view)),
     )?;
-    let end = entries.last().map(|entry| {
-        cx_api::schema::paging::Cursor(entry.place()).to_string()
-    });
+    let end = entries.last().map(|entry| cx_api::schema::paging::Cursor(entry.place()).to_string());
     let nodes = entries.into_iter().map(|entry| Node::new(customer, entry)).collect();
     Ok(Page { nodes, page_info: PageInfo { has_next_page: more, end_cursor: end } })
 }
 
-async fn page(State(reader): State<Reader<Timeline>>, Path(customer): Path<CustomerId>) -> Response {
+async fn page(
+    State(reader): State<Reader<Timeline>>,
+    Path(customer): Path<CustomerId>,
+) -> Response {
     let body = read(&reader, customer).map(|page| serde_json::to_vec(&page));
     match body {
         Ok(Ok(body)) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),

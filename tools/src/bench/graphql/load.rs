@@ -160,7 +160,8 @@ impl Connection {
 
 /// A percentile over all requests of all rounds, in microseconds.
 pub fn percentile(rounds: &[Round], part: f64) -> f64 {
-    let mut all: Vec<f64> = rounds.iter().flat_map(|round| round.latencies.iter().copied()).collect();
+    let mut all: Vec<f64> =
+        rounds.iter().flat_map(|round| round.latencies.iter().copied()).collect();
     all.sort_by(f64::total_cmp);
     let place = ((all.len() as f64 * part) as usize).min(all.len().saturating_sub(1));
     all.get(place).copied().unwrap_or(0.0)

@@ -10,7 +10,8 @@ use cx_model::{
 
 use crate::import::kinds::{Kind, Of};
 
-const BEGIN: &str = "<!-- lists: made by the program, see tools/src/import/tests/reference.rs -->\n";
+const BEGIN: &str =
+    "<!-- lists: made by the program, see tools/src/import/tests/reference.rs -->\n";
 const END: &str = "<!-- end of the lists -->\n";
 
 /// What a field holds, in words, and the name of its list if it has one.
