@@ -180,6 +180,8 @@ async fn metrics<S: Executor>(State(api): State<Arc<Api<S>>>, headers: HeaderMap
     if let Err(denied) = api.caller(&headers) {
         return (denied.code().status(), denied.to_string()).into_response();
     }
+    // Whoever shows figures of what readiness looks at shows them as they are now.
+    api.readiness.checks().await;
     let mut page = Page::default();
     for figures in &api.figures {
         figures.write(&mut page);

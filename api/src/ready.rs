@@ -1,7 +1,8 @@
 //! Whether the system is ready, and its figures: the ledger writes, each view makes progress.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use cx_ledger::Health;
 use cx_model::Position;
@@ -21,14 +22,36 @@ pub fn lowest_head(system: &System) -> Position {
 /// The checks and figures of a system.
 pub struct SystemReadiness {
     system: System,
-    /// Where each view was when it was last looked at: not moving while behind is not ready.
+    /// How each view was when it was last looked at.
     seen: Mutex<Vec<ViewStatus>>,
+    /// How each view has moved: not moving while behind is not ready.
+    moves: Mutex<HashMap<&'static str, Moves>>,
+}
+
+/// How long a view may stand still while it is behind.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How far a view was folded when it was last seen to move, and when that was.
+#[derive(Debug, Clone, Copy)]
+struct Moves {
+    folded: u64,
+    at: Instant,
+}
+
+impl Moves {
+    /// Whether the view stands still although it is behind.
+    fn stands(&mut self, folded: u64, behind: u64, now: Instant) -> bool {
+        if behind == 0 || folded != self.folded {
+            *self = Self { folded, at: now };
+        }
+        now.saturating_duration_since(self.at) >= PATIENCE
+    }
 }
 
 impl SystemReadiness {
     /// Of a system.
     pub fn new(system: System) -> Self {
-        Self { system, seen: Mutex::default() }
+        Self { system, seen: Mutex::default(), moves: Mutex::default() }
     }
 
     fn ledger(&self) -> Check {
@@ -50,7 +73,15 @@ impl Readiness for SystemReadiness {
                     checks.push(Check { name: "views".into(), ok: false, detail });
                 }
                 Ok(status) => {
-                    checks.extend(status.iter().map(check));
+                    let mut moves = self.moves.lock().unwrap_or_else(PoisonError::into_inner);
+                    let now = Instant::now();
+                    for view in &status {
+                        let moved = Moves { folded: view.folded, at: now };
+                        let moves = moves.entry(view.name).or_insert(moved);
+                        let stands = moves.stands(view.folded, view.events_behind, now);
+                        checks.push(check(view, stands));
+                    }
+                    drop(moves);
                     *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = status;
                 }
             }
@@ -61,17 +92,21 @@ impl Readiness for SystemReadiness {
 }
 
 /// Lag is no fault; standing still while behind is.
-fn check(view: &ViewStatus) -> Check {
-    let stands = view.events_behind > 0 && view.state == State::Failing;
+fn check(view: &ViewStatus, stands: bool) -> Check {
+    let fails = stands || (view.events_behind > 0 && view.state == State::Failing);
     let behind = view.events_behind;
     let mut detail = format!("{}, {behind} events behind", view.state.as_str());
     if let Some(reason) = &view.reason {
         detail = format!("{detail}: {reason}");
     }
+    if stands {
+        let seconds = PATIENCE.as_secs();
+        detail = format!("{detail}; no event folded for {seconds} s or more: see the log, restart");
+    }
     for stall in &view.stalls {
         detail = format!("{detail}; a lane stalls at position {}", stall.position);
     }
-    Check { name: format!("view {}", view.name), ok: !stands, detail }
+    Check { name: format!("view {}", view.name), ok: !fails, detail }
 }
 
 /// A figure of each view: its name, its help, and where it comes from.
@@ -106,5 +141,23 @@ impl Figures for SystemReadiness {
                 page.sample(name, &[("view", view.name)], value(view));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lag_is_no_fault_and_standing_still_while_behind_is() {
+        let begin = Instant::now();
+        let after = |seconds| begin + Duration::from_secs(seconds);
+        let mut moves = Moves { folded: 10, at: begin };
+        assert!(!moves.stands(10, 5, after(29)));
+        assert!(moves.stands(10, 5, after(30)));
+        assert!(!moves.stands(11, 900, after(31)), "it moves, however far behind");
+        assert!(!moves.stands(11, 0, after(90)), "nothing is left to fold");
+        assert!(!moves.stands(11, 1, after(100)));
+        assert!(moves.stands(11, 1, after(120)));
     }
 }

@@ -18,7 +18,10 @@ mod subscription;
 pub mod timeline;
 mod views;
 
+use std::sync::Arc;
+
 use async_graphql::MergedObject;
+use cx_projections::Pasts;
 
 pub use mutation::MutationRoot;
 pub use query::QueryRoot;
@@ -36,6 +39,11 @@ pub type Schema = async_graphql::Schema<Query, MutationRoot, SubscriptionRoot>;
 /// Makes the schema over a system.
 pub fn schema(system: System) -> Schema {
     builder().data(system).finish()
+}
+
+/// Makes the schema over a system that also answers from side generations.
+pub fn schema_with_pasts(system: System, pasts: Arc<Pasts>) -> Schema {
+    builder().data(system).data(pasts).finish()
 }
 
 /// The schema as text, for clients' tools. It is checked in as `api/schema.graphql`.

@@ -6,6 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -91,6 +95,13 @@ pub async fn bind(address: SocketAddr, tokens: Option<&Tokens>) -> Result<TcpLis
 /// How long open requests and streams have to end once the signal came.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// How long the head of a request may take to arrive. Who opens connections and sends next to
+/// nothing would hold them for ever.
+const HEAD_DEADLINE: Duration = Duration::from_secs(15);
+
+/// How long to wait where the system has no room for another connection.
+const NO_ROOM: Duration = Duration::from_millis(100);
+
 /// Serves until `shutdown` resolves, then answers what was begun, closes streams and returns.
 pub async fn serve(
     listener: TcpListener,
@@ -98,26 +109,89 @@ pub async fn serve(
     drain: Drain,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
-    let signal = drain.clone();
-    let serving = axum::serve(listener, router).with_graceful_shutdown(async move {
-        shutdown.await;
-        signal.begin();
-    });
-    let mut draining = drain.watch();
-    let late = async {
-        draining.begun().await;
-        drop(draining);
-        tokio::time::sleep(GRACE).await;
-    };
-    tokio::select! {
-        served = serving.into_future() => {
-            served?;
-            // Upgraded connections are not the listener's any more.
-            if tokio::time::timeout(GRACE, drain.all_closed()).await.is_err() {
-                tracing::warn!("streams were still open when the server ended");
+    serve_patiently(listener, router, drain, shutdown, HEAD_DEADLINE).await
+}
+
+/// Serves with this much patience for the head of a request.
+pub async fn serve_patiently(
+    listener: TcpListener,
+    router: Router,
+    drain: Drain,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+    head_deadline: Duration,
+) -> Result<(), ServeError> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(head_deadline);
+    builder.http2().timer(TokioTimer::new()).keep_alive_interval(head_deadline);
+    let open = GracefulShutdown::new();
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut shutdown => break,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // One connection that broke, or no room for it: the others are served.
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(NO_ROOM).await;
+                continue;
             }
-        }
-        () = late => tracing::warn!("requests were still open when the server ended"),
+        };
+        // Without it answers wait for the client's acknowledgement; where it cannot be set they do.
+        let _ = stream.set_nodelay(true);
+        let service = TowerToHyperService::new(router.clone());
+        let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+        let connection = open.watch(connection.into_owned());
+        tokio::spawn(async move {
+            // A client that goes away or never finishes its request is no fault of ours.
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection ended early");
+            }
+        });
+    }
+    drop(listener);
+    drain.begin();
+    if tokio::time::timeout(GRACE, open.shutdown()).await.is_err() {
+        tracing::warn!("requests were still open when the server ended");
+    } else if tokio::time::timeout(GRACE, drain.all_closed()).await.is_err() {
+        // Upgraded connections are not the listener's any more.
+        tracing::warn!("streams were still open when the server ended");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_request_whose_head_never_ends_is_let_go() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new().route("/", axum::routing::get(|| async { "here" }));
+        let (end, ended) = tokio::sync::oneshot::channel::<()>();
+        let shutdown = async move { _ = ended.await };
+        let deadline = Duration::from_millis(50);
+        let serving =
+            tokio::spawn(serve_patiently(listener, router, Drain::default(), shutdown, deadline));
+        let mut slow = TcpStream::connect(address).await.unwrap();
+        slow.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\nx-slow: ").await.unwrap();
+        let mut said = Vec::new();
+        // The server ends the connection; without the deadline this would wait for ever.
+        slow.read_to_end(&mut said).await.unwrap();
+        assert!(!said.windows(4).any(|window| window == b"here"));
+        let mut quick = TcpStream::connect(address).await.unwrap();
+        let request = b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+        quick.write_all(request).await.unwrap();
+        let mut said = Vec::new();
+        quick.read_to_end(&mut said).await.unwrap();
+        assert!(said.ends_with(b"here"));
+        end.send(()).unwrap();
+        serving.await.unwrap().unwrap();
+    }
 }

@@ -7,6 +7,7 @@
 mod explain;
 mod feed;
 pub(crate) mod generation;
+mod past;
 mod reader;
 mod registry;
 mod status;
@@ -27,6 +28,7 @@ use futures::future::join_all;
 use tokio::sync::{broadcast, watch};
 
 pub use explain::{ExplainError, Explained, Step};
+pub use past::{Pasts, Warmed, warm};
 pub use reader::{Changed, ReadError, Reader, Row, Scan, Snapshot};
 pub use registry::{Registered, registered};
 pub use status::{State, ViewStatus};

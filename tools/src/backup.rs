@@ -31,5 +31,5 @@ pub fn run(args: &Backup) -> anyhow::Result<()> {
 pub fn show(what: &str, verified: &Verified) {
     let digest = verified.digest_text();
     let (head, appends) = (verified.head, verified.appends);
-    println!("{what} {appends} appends up to position {head}\ndigest {digest}");
+    say!("{what} {appends} appends up to position {head}\ndigest {digest}");
 }

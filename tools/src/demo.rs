@@ -57,7 +57,7 @@ impl Demo {
             let head = opened.book.ledger().head().await?;
             let engine = &node.system().engine;
             engine.at_least(head, &[], Duration::from_mins(10)).await?;
-            self.print(node.address(), head);
+            self.print(node.address(), head, first_known(&opened.book, self.seed, self.customers));
             let coming = tokio::spawn(keep_coming(opened.book.clone(), self.seed, self.customers));
             let served = node.serve(asked_to_end()).await;
             coming.abort();
@@ -70,7 +70,7 @@ impl Demo {
         if let Some(last) = year.last()
             && knows(book, last).await?
         {
-            println!("The demo's year is in {} already; going on from there.", self.data.display());
+            say!("The demo's year is in {} already; going on from there.", self.data.display());
             return Ok(());
         }
         let bar = ProgressBar::new(year.len() as u64);
@@ -96,35 +96,32 @@ impl Demo {
         Ok(())
     }
 
-    fn print(&self, address: SocketAddr, head: Position) {
-        let customer = Story::new(self.seed).customer_id(0);
+    fn print(&self, address: SocketAddr, head: Position, customer: usize) {
+        let customer = Story::new(self.seed).customer_id(customer);
         let program = std::env::args().next().unwrap_or_else(|| "cxledger".into());
         let data = self.data.display();
         let get = |query: &str| {
             format!("curl -sG http://{address}/graphql --data-urlencode 'query={query}'")
         };
-        println!(
-            "cxledger demo: {head} events of {} customers at http://{address}\n",
-            self.customers
-        );
-        println!("Five things to try:");
-        println!("1. Look: a page with the figures and a customer's timeline, live");
-        println!("   http://{address}/");
-        println!("2. How did the recommendation go over the year?");
+        say!("cxledger demo: {head} events of {} customers at http://{address}\n", self.customers);
+        say!("Five things to try:");
+        say!("1. Look: a page with the figures and a customer's timeline, live");
+        say!("   http://{address}/");
+        say!("2. How did the recommendation go over the year?");
         let nps = "{ satisfaction(filter: {metric: NPS}, by: [MONTH]) { group { month } value interval { low high } n } }";
-        println!("   {}", get(nps));
-        println!("3. What happened to one customer?");
+        say!("   {}", get(nps));
+        say!("3. What happened to one customer?");
         let timeline = format!(
             "{{ timeline(customer: \"{customer}\", first: 10) {{ nodes {{ occurredAt kind channel label valence }} pageInfo {{ hasNextPage endCursor }} }} }}"
         );
-        println!("   {}", get(&timeline));
-        println!("4. Watch what comes in, as server-sent events (Ctrl-C ends it)");
-        println!(
+        say!("   {}", get(&timeline));
+        say!("4. Watch what comes in, as server-sent events (Ctrl-C ends it)");
+        say!(
             "   curl -sNG http://{address}/graphql -H 'accept: text/event-stream' --data-urlencode 'query=subscription {{ projectionStatus {{ name position eventsPerSecond }} }}'"
         );
-        println!("5. Replay the customer as an auditor reads it, beside the running server");
-        println!("   {program} replay {customer} --data {data}");
-        println!("\nCtrl-C ends the server; the next run goes on from here.");
+        say!("5. Replay the customer as an auditor reads it, beside the running server");
+        say!("   {program} replay {customer} --data {data}");
+        say!("\nCtrl-C ends the server; the next run goes on from here.");
     }
 }
 
@@ -165,6 +162,13 @@ async fn knows(book: &Book, told: &Told) -> anyhow::Result<bool> {
     Ok(tail.iter().any(|event| event.id == told.event.id))
 }
 
+/// The first customer of the story who was not erased: the one the examples show.
+fn first_known(book: &Book, seed: u64, customers: usize) -> usize {
+    let story = Story::new(seed);
+    let known = |number: &usize| !book.vault().is_erased(story.customer_id(*number));
+    (0..customers).find(known).unwrap_or(0)
+}
+
 /// A new interaction of some customer every moment, until it is stopped.
 async fn keep_coming(book: Book, seed: u64, customers: usize) {
     let story = Story::new(seed);
@@ -173,8 +177,16 @@ async fn keep_coming(book: Book, seed: u64, customers: usize) {
     loop {
         every.tick().await;
         // The first customer is the one the examples show: it gets every third interaction.
-        let number = if dice.u8(..3) == 0 { 0 } else { dice.usize(..customers.max(1)) };
+        let number = if dice.u8(..3) == 0 {
+            first_known(&book, seed, customers)
+        } else {
+            dice.usize(..customers.max(1))
+        };
         let customer = story.customer_id(number);
+        // Nothing more is recorded of those who were erased.
+        if book.vault().is_erased(customer) {
+            continue;
+        }
         let recorded = new_interaction(&mut dice);
         let event = NewEvent {
             id: uuid::Uuid::new_v4(),
@@ -221,6 +233,35 @@ mod tests {
         };
         assert_eq!(ids(1), ids(1));
         assert_ne!(ids(1), ids(2));
+    }
+
+    /// The NPS of each month, worked out by hand.
+    fn nps_by_month(seed: u64, customers: usize) -> Vec<f64> {
+        let mut months = vec![(0.0, 0.0); 12];
+        for told in regular(Story::new(seed).year(customers)) {
+            let Event::ResponseSubmitted(response) = &told.event.event else { continue };
+            let date = told.event.envelope.occurred_at.to_zoned(jiff::tz::TimeZone::UTC);
+            for answer in response.answers.iter().filter(|answer| answer.question == "recommend") {
+                let cx_model::AnswerValue::Score(score) = answer.value else { continue };
+                let month = &mut months[usize::from(date.month().unsigned_abs()) - 1];
+                month.0 += f64::from(i32::from(score >= 9) - i32::from(score <= 6));
+                month.1 += 1.0;
+            }
+        }
+        months.into_iter().map(|(sum, n)| 100.0 * sum / f64::max(n, 1.0)).collect()
+    }
+
+    #[test]
+    fn september_dips_in_the_nps_and_the_year_recovers() {
+        for seed in 1..=3 {
+            let months = nps_by_month(seed, 2_000);
+            let mean = |range: std::ops::Range<usize>| {
+                months[range.clone()].iter().sum::<f64>() / range.len() as f64
+            };
+            let (before, september, after) = (mean(3..8), months[8], mean(10..12));
+            assert!(september < before - 15.0, "seed {seed}: {months:.1?}");
+            assert!(after > september + 10.0, "seed {seed}: {months:.1?}");
+        }
     }
 
     #[test]

@@ -38,7 +38,7 @@ impl Erase {
         let actor = Actor::System { name: "cxledger erase".into() };
         let erased = opened.book.erase(self.customer, &self.reason, actor);
         let erasure = opened.runtime.block_on(erased)?;
-        println!("{} is erased as of position {}", self.customer, erasure.position);
+        say!("{} is erased as of position {}", self.customer, erasure.position);
         Ok(())
     }
 }

@@ -1,14 +1,16 @@
 //! `cxledger explain`: every event behind a row of a view, with the row before and after.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
 use cx_projections::{Engine, Options, reasons};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::open::Opened;
 use crate::replay::event_json;
+use crate::table::table;
 
 /// Explain a row of a view: every event behind it, with the row before and after.
 #[derive(Debug, Args)]
@@ -63,31 +65,70 @@ impl Explain {
                     "view": self.view, "key": self.key, "asOf": found.as_of.to_string(),
                     "row": found.row, "reasons": steps, "more": found.more,
                 });
-                println!("{}", serde_json::to_string_pretty(&answer)?);
+                say!("{}", serde_json::to_string_pretty(&answer)?);
                 return Ok(());
             }
-            println!("{} {} as of position {}", self.view, self.key, found.as_of);
+            say!("{} {} as of position {}", self.view, self.key, found.as_of);
             match &found.row {
-                Some(row) => println!("  now {row}\n"),
-                None => println!("  there is no such row now\n"),
+                Some(row) => say!("{}\n", difference(None, Some(row))),
+                None => say!("there is no such row now\n"),
             }
             for (reason, step) in found.reasons.iter().zip(&steps) {
                 let event = &reason.event;
-                println!(
+                say!(
                     "position {}  {}  {}",
                     event.position,
                     event.envelope.occurred_at,
                     event.event.event_type()
                 );
-                println!("  before {}", step["before"]);
-                println!("  after  {}", step["after"]);
+                let row = |name: &str| step.get(name).filter(|row| !row.is_null());
+                say!("{}\n", difference(row("before"), row("after")));
             }
             if found.more {
                 let last = found.reasons.last().map_or(0, |reason| reason.ordinal);
-                println!("\nThere is more: add --after {last}");
+                say!("\nThere is more: add --after {last}");
             }
             Ok(())
         })
+    }
+}
+
+/// What differs between two rows, field by field; all fields where there is only one row.
+fn difference(before: Option<&Value>, after: Option<&Value>) -> String {
+    let (mut old, mut new) = (BTreeMap::new(), BTreeMap::new());
+    fields(String::new(), before.unwrap_or(&Value::Null), &mut old);
+    fields(String::new(), after.unwrap_or(&Value::Null), &mut new);
+    let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let changed = names.into_iter().filter(|name| old.get(*name) != new.get(*name));
+    let text = |of: &BTreeMap<String, String>, name: &String| of.get(name).cloned();
+    let mut table = match (before, after) {
+        (Some(_), Some(_)) => table(["field", "before", "after"]),
+        (Some(_), None) => table(["field", "before (the row is gone after)"]),
+        _ => table(["field", "value"]),
+    };
+    for name in changed {
+        let mut cells = vec![name.clone()];
+        cells.extend(before.map(|_| text(&old, name).unwrap_or_default()));
+        cells.extend(after.map(|_| text(&new, name).unwrap_or_default()));
+        table.add_row(cells);
+    }
+    if table.is_empty() { "  nothing in the row changed".into() } else { table.to_string() }
+}
+
+/// The plain values inside a row under their paths; what is empty is left out.
+fn fields(path: String, value: &Value, into: &mut BTreeMap<String, String>) {
+    let inner = |name: &str| if path.is_empty() { name.into() } else { format!("{path}.{name}") };
+    match value {
+        Value::Null => {}
+        Value::Object(members) => {
+            members.iter().for_each(|(name, value)| fields(inner(name), value, into));
+        }
+        Value::Array(items) => {
+            let numbered = items.iter().enumerate();
+            numbered.for_each(|(place, item)| fields(inner(&place.to_string()), item, into));
+        }
+        Value::String(text) => _ = into.insert(path, text.clone()),
+        other => _ = into.insert(path, other.to_string()),
     }
 }
 
@@ -112,5 +153,21 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         // What cannot be removed is left to the system, whose folder it is in.
         let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_shows_what_changed_and_nothing_else() {
+        let before = json!({ "interactions": 1, "channels": { "web": 1 }, "stage": "support" });
+        let after = json!({ "interactions": 2, "channels": { "web": 2 }, "stage": "support" });
+        let shown = difference(Some(&before), Some(&after));
+        assert!(shown.contains("channels.web") && shown.contains("interactions"), "{shown}");
+        assert!(!shown.contains("stage"), "{shown}");
+        assert!(difference(None, Some(&after)).contains("support"));
+        assert!(difference(Some(&after), Some(&after)).contains("nothing"));
     }
 }

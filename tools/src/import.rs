@@ -4,7 +4,7 @@ mod build;
 mod catalogue;
 mod delimited;
 mod history;
-mod intake;
+pub mod intake;
 pub mod json;
 mod kinds;
 pub mod mapping;
@@ -25,13 +25,14 @@ mod xes;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
-use anyhow::Context;
-use comfy_table::{CellAlignment, Table, presets};
+use anyhow::{Context, bail};
+use comfy_table::CellAlignment;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 
 use crate::open::Opened;
 use crate::quarantine::store::{LIMIT_BYTES, Quarantine};
+use crate::table::table;
 use run::{Counts, Data, MappingText, Summary, import_file};
 
 /// Take the rows of files into the ledger.
@@ -78,13 +79,13 @@ pub fn load_mapping(path: &std::path::Path) -> anyhow::Result<MappingText> {
     let shipped = path.to_str().and_then(shipped::named).filter(|_| !path.exists());
     let text = match shipped {
         Some(text) => text.to_owned(),
-        None => std::fs::read_to_string(path).with_context(|| {
-            format!(
-                "the mapping {} cannot be read; name a file, or one of {}",
-                path.display(),
-                shipped::names()
-            )
-        })?,
+        None if !path.exists() => bail!(
+            "there is no mapping {}: name a file, or one that comes with the program: {}",
+            path.display(),
+            shipped::names()
+        ),
+        None => std::fs::read_to_string(path)
+            .with_context(|| format!("the mapping {} cannot be read", path.display()))?,
     };
     MappingText::parse(text).with_context(|| format!("the mapping {}", path.display()))
 }
@@ -101,15 +102,14 @@ fn progress() -> ProgressBar {
 
 fn print(summaries: &[Summary], json: bool) -> anyhow::Result<()> {
     if json {
-        println!("{}", serde_json::to_string_pretty(summaries)?);
+        say!("{}", serde_json::to_string_pretty(summaries)?);
         return Ok(());
     }
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
-    table.set_header(["file", "read", "taken", "repeated", "quarantined", "irregular", "events"]);
+    let mut table =
+        table(["file", "read", "taken", "repeated", "quarantined", "irregular", "events"]);
     let mut total = Counts::default();
     let row = |name: &str, counts: &Counts| {
-        let Counts { read, taken, repeated, quarantined, irregular, events } = counts;
+        let Counts { read, taken, repeated, quarantined, irregular, events, .. } = counts;
         let numbers = [read, taken, repeated, quarantined, irregular, events];
         let mut cells = vec![name.to_owned()];
         cells.extend(numbers.iter().map(ToString::to_string));
@@ -123,6 +123,7 @@ fn print(summaries: &[Summary], json: bool) -> anyhow::Result<()> {
         total.quarantined += counts.quarantined;
         total.irregular += counts.irregular;
         total.events += counts.events;
+        total.erased += counts.erased;
     }
     if summaries.len() > 1 {
         table.add_row(row("all", &total));
@@ -131,9 +132,16 @@ fn print(summaries: &[Summary], json: bool) -> anyhow::Result<()> {
         column.set_cell_alignment(CellAlignment::Right);
     }
     let seconds: f64 = summaries.iter().map(|summary| summary.seconds).sum();
-    println!("{table}\n{:.0} events a second", total.events as f64 / seconds.max(0.001));
+    say!("{table}\n{:.0} events a second", total.events as f64 / seconds.max(0.001));
+    if total.erased > 0 {
+        say!(
+            "{} rows say something new of customers who were erased: nothing more is recorded of \
+             them. Let the rows go with `cxledger quarantine drop`.",
+            total.erased
+        );
+    }
     if total.quarantined > 0 {
-        println!("See the rows that could not be taken with `cxledger quarantine list`.");
+        say!("See the rows that could not be taken with `cxledger quarantine list`.");
     }
     Ok(())
 }

@@ -1,6 +1,11 @@
 //! cxledger: every customer interaction as an immutable event, and the views folded from them.
 
+use std::io::IsTerminal;
+
 use clap::{Parser, Subcommand};
+
+#[macro_use]
+mod say;
 
 mod backup;
 mod bench;
@@ -11,6 +16,7 @@ mod import;
 mod new_view;
 mod node;
 mod open;
+mod past;
 mod quarantine;
 mod repair;
 mod replay;
@@ -18,8 +24,10 @@ mod restore;
 mod schema;
 mod serve;
 mod status;
+mod table;
 mod torture;
 mod verify;
+mod warm;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -42,6 +50,8 @@ enum Command {
     Replay(replay::Replay),
     Explain(explain::Explain),
     Status(status::Status),
+    Past(past::Past),
+    Warm(warm::Warm),
     Verify(verify::Verify),
     Backup(backup::Backup),
     Restore(restore::Restore),
@@ -58,7 +68,11 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_from_env("CXLEDGER_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    // Colours are for a terminal, and only for those who want them.
+    let colours = std::io::stderr().is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours);
+    log.with_writer(std::io::stderr).init();
     match Cli::parse().command {
         Command::Demo(command) => command.run(),
         Command::Serve(command) => command.run(),
@@ -67,6 +81,8 @@ fn main() -> anyhow::Result<()> {
         Command::Replay(command) => command.run(),
         Command::Explain(command) => command.run(),
         Command::Status(command) => command.run(),
+        Command::Past(command) => command.run(),
+        Command::Warm(command) => command.run(),
         Command::Verify(command) => command.run(),
         Command::Backup(command) => backup::run(&command),
         Command::Restore(command) => restore::run(&command),

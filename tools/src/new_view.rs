@@ -19,9 +19,9 @@ impl NewView {
     /// Writes the file and the lines, and says what to do next.
     pub fn run(self) -> anyhow::Result<()> {
         write(&self.project, &self.name)?;
-        println!("projections/src/views/{}.rs is there; run its test with", self.name);
-        println!("  cargo test -p cx-projections {}", self.name);
-        println!("then say what it is in projections/src/list.rs, and see docs/adding-a-view.md");
+        say!("projections/src/views/{}.rs is there; run its test with", self.name);
+        say!("  cargo test -p cx-projections {}", self.name);
+        say!("then say what it is in projections/src/list.rs, and see docs/adding-a-view.md");
         Ok(())
     }
 }

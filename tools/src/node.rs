@@ -10,10 +10,10 @@ use cx_api::executor::{ExecutorConfig, Guarded};
 use cx_api::http::{Api, ApiConfig};
 use cx_api::intake::BookIntake;
 use cx_api::metrics::ApiMetrics;
-use cx_api::schema::{System, schema};
+use cx_api::schema::{System, schema_with_pasts};
 use cx_api::serve::{Drain, bind, serve};
 use cx_api::{page, ready};
-use cx_projections::{Engine, Options};
+use cx_projections::{Engine, Options, Pasts};
 use tokio::net::TcpListener;
 
 use crate::open::Opened;
@@ -22,6 +22,7 @@ use crate::quarantine::aside::IngestAside;
 /// A server that is about to serve.
 pub struct Node {
     system: System,
+    pasts: Arc<Pasts>,
     router: axum::Router,
     drain: Drain,
     listener: TcpListener,
@@ -49,9 +50,11 @@ impl Node {
         let system = System { book: opened.book.clone(), engine: Arc::new(engine) };
         let drain = Drain::default();
         let readers = system.clone();
-        let executor =
-            Guarded::new(schema(system.clone()), ExecutorConfig::default(), ApiMetrics::default())
-                .with_current_position(Arc::new(move || Some(ready::lowest_head(&readers))));
+        let pasts = Pasts::new(Arc::clone(opened.book.ledger()), &opened.places.past());
+        let pasts = Arc::new(pasts);
+        let schema = schema_with_pasts(system.clone(), Arc::clone(&pasts));
+        let executor = Guarded::new(schema, ExecutorConfig::default(), ApiMetrics::default())
+            .with_current_position(Arc::new(move || Some(ready::lowest_head(&readers))));
         let readiness = Arc::new(ready::SystemReadiness::new(system.clone()));
         let vault = Arc::clone(system.book.vault());
         let aside = IngestAside::open(opened.places.data(), vault)?;
@@ -64,7 +67,7 @@ impl Node {
         let server_file = opened.places.server();
         std::fs::write(&server_file, format!("http://{address}\n"))
             .with_context(|| format!("{} cannot be written", server_file.display()))?;
-        Ok(Self { system, router, drain, listener, address, server_file })
+        Ok(Self { system, pasts, router, drain, listener, address, server_file })
     }
 
     /// Where it listens.
@@ -84,6 +87,7 @@ impl Node {
     ) -> anyhow::Result<()> {
         let served = serve(self.listener, self.router, self.drain, shutdown).await;
         self.system.engine.shutdown().await;
+        self.pasts.shutdown().await;
         // The file only tells other commands whom to ask; a left-over one does no harm.
         let _ = std::fs::remove_file(&self.server_file);
         Ok(served?)

@@ -1,7 +1,7 @@
 //! A data directory, opened: to write, which one process can, or to read beside it.
 //!
 //! `ledger/` holds the log, `keys/` the vault, `views/` the rows folded from the log (a cache that
-//! rebuilds itself), `quarantine/` what could not be imported; `server` names the address of the
+//! rebuilds itself), `past/` views as they stood (made by `cxledger past`), `quarantine/` what could not be imported; `server` names the address of the
 //! server that has the directory open.
 
 use std::path::{Path, PathBuf};
@@ -44,6 +44,16 @@ impl Places {
     /// The views.
     pub fn views(&self) -> PathBuf {
         self.data.join("views")
+    }
+
+    /// Says that the ledger was restored and its erasures were not repeated yet.
+    pub fn restored(&self) -> PathBuf {
+        self.data.join("restored")
+    }
+
+    /// The views as they stood, by position.
+    pub fn past(&self) -> PathBuf {
+        self.data.join("past")
     }
 
     /// The address of the server that has the directory open.
@@ -89,7 +99,23 @@ impl Opened {
             Err(VaultError::Locked { .. }) => bail!(in_use(data, &places)),
             other => other?,
         };
-        Self::of(log, vault, places)
+        let opened = Self::of(log, vault, places)?;
+        opened.repeat_erasures()?;
+        Ok(opened)
+    }
+
+    /// After a restore the keys can be older than the erasures that the ledger tells of.
+    fn repeat_erasures(&self) -> anyhow::Result<()> {
+        let mark = self.places.restored();
+        if !mark.exists() {
+            return Ok(());
+        }
+        let alive = self.runtime.block_on(self.book.repeat_erasures())?;
+        std::fs::remove_file(&mark)?;
+        eprintln!(
+            "The ledger was restored: {alive} keys of customers erased since were destroyed."
+        );
+        Ok(())
     }
 
     /// Opens a data directory to read, also beside a process that writes it: it shows what was
@@ -100,6 +126,13 @@ impl Opened {
             bail!(
                 "there is no ledger in {}: name one with --data, or make one with `cxledger demo`, \
                  `cxledger serve` or `cxledger import`",
+                data.display()
+            );
+        }
+        if places.restored().exists() {
+            bail!(
+                "{} was restored from a backup, and its erasures are not repeated yet: start \
+                 `cxledger serve` on it once",
                 data.display()
             );
         }

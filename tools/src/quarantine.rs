@@ -8,15 +8,16 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail, ensure};
 use clap::Subcommand;
-use comfy_table::{Table, presets};
 use jiff::Timestamp;
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::import::intake::ERASED;
 use crate::import::load_mapping;
 use crate::import::row::{Fault, Row};
 use crate::import::run::{Counts, Data, MappingText, Origin, Run};
 use crate::open::Opened;
+use crate::table::table;
 use store::{Entry, LIMIT_BYTES, Quarantine, Settled};
 
 /// List, mend and take again the rows that could not be taken.
@@ -83,7 +84,12 @@ impl Command {
             What::List => list(&entries, self.json),
             What::Show { id } => show(find(&entries, id)?, self.json),
             What::Mend { id, set, row } => {
-                let mended = mended(find(&entries, id)?, set, row.as_deref())?;
+                let entry = find(&entries, id)?;
+                // Without the copy of the mapping the row's own columns are all that is known.
+                let mapping = store.mapping(&entry.mapping_digest).ok();
+                let mapping = mapping.and_then(|text| MappingText::parse(text).ok());
+                let named = mapping.iter().flat_map(|mapping| mapping.mapping.columns.names());
+                let mended = mended(entry, set, row.as_deref(), named)?;
                 store.mend(&mended)?;
                 show(&mended, self.json)
             }
@@ -118,23 +124,21 @@ fn chosen(entries: &[Entry], ids: &[String]) -> anyhow::Result<Vec<Entry>> {
 
 fn answer(as_json: bool, value: &serde_json::Value) -> anyhow::Result<()> {
     if as_json {
-        println!("{}", serde_json::to_string_pretty(value)?);
+        say!("{}", serde_json::to_string_pretty(value)?);
     } else {
         let members = value.as_object().into_iter().flatten();
         let words: Vec<_> = members.map(|(name, count)| format!("{name} {count}")).collect();
-        println!("{}", words.join(", "));
+        say!("{}", words.join(", "));
     }
     Ok(())
 }
 
 fn list(entries: &[Entry], as_json: bool) -> anyhow::Result<()> {
     if as_json {
-        println!("{}", serde_json::to_string_pretty(entries)?);
+        say!("{}", serde_json::to_string_pretty(entries)?);
         return Ok(());
     }
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
-    table.set_header(["id", "file", "line", "column", "reason", "mapping", "since"]);
+    let mut table = table(["id", "file", "line", "column", "reason", "mapping", "since"]);
     for entry in entries {
         table.add_row([
             entry.id.to_string()[..8].to_owned(),
@@ -146,28 +150,38 @@ fn list(entries: &[Entry], as_json: bool) -> anyhow::Result<()> {
             entry.at.strftime("%Y-%m-%d").to_string(),
         ]);
     }
-    println!("{table}");
+    say!("{table}");
+    if entries.iter().any(|entry| entry.reason == ERASED) {
+        say!(
+            "Rows of customers who were erased are never taken: let them go with `cxledger \
+             quarantine drop`."
+        );
+    }
     Ok(())
 }
 
 fn show(entry: &Entry, as_json: bool) -> anyhow::Result<()> {
     if as_json {
-        println!("{}", serde_json::to_string_pretty(entry)?);
+        say!("{}", serde_json::to_string_pretty(entry)?);
         return Ok(());
     }
     let column = entry.column.as_ref().map(|name| format!(", column {name}")).unwrap_or_default();
-    println!("{}\n{}, line {}{column}: {}", entry.id, entry.file, entry.line, entry.reason);
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(["column", "value"]);
+    say!("{}\n{}, line {}{column}: {}", entry.id, entry.file, entry.line, entry.reason);
+    let mut table = table(["column", "value"]);
     for (name, value) in &entry.values {
         table.add_row([name, value]);
     }
-    println!("{table}");
+    say!("{table}");
     Ok(())
 }
 
-/// The row with other values.
-pub fn mended(entry: &Entry, set: &[String], row: Option<&str>) -> anyhow::Result<Entry> {
+/// The row with other values; of columns that it has or that its mapping names.
+pub fn mended<'a>(
+    entry: &Entry,
+    set: &[String],
+    row: Option<&str>,
+    named: impl Iterator<Item = &'a str>,
+) -> anyhow::Result<Entry> {
     let mut mended = entry.clone();
     mended.unread = false;
     if let Some(row) = row {
@@ -177,13 +191,23 @@ pub fn mended(entry: &Entry, set: &[String], row: Option<&str>) -> anyhow::Resul
     } else {
         ensure!(!set.is_empty(), "say what to correct: --set COLUMN=VALUE, or --row JSON");
     }
+    let named: Vec<&str> = named.collect();
     for one in set {
         let (name, value) = one
             .split_once('=')
             .with_context(|| format!("`{one}` is not of the form COLUMN=VALUE"))?;
         match mended.values.iter_mut().find(|(known, _)| known == name) {
             Some((_, old)) => value.clone_into(old),
-            None => mended.values.push((name.to_owned(), value.to_owned())),
+            None if named.contains(&name) => {
+                mended.values.push((name.to_owned(), value.to_owned()));
+            }
+            None => {
+                let mut known: Vec<&str> =
+                    mended.values.iter().map(|(known, _)| known.as_str()).chain(named).collect();
+                known.sort_unstable();
+                known.dedup();
+                bail!("the row has no column {name}; its columns are {}", known.join(", "));
+            }
         }
     }
     Ok(mended)
@@ -226,6 +250,7 @@ pub fn retake(
         total.quarantined += counts.quarantined;
         total.irregular += counts.irregular;
         total.events += counts.events;
+        total.erased += counts.erased;
     }
     Ok(total)
 }

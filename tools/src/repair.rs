@@ -22,21 +22,21 @@ pub struct Repair {
 /// Runs the command.
 pub fn run(args: &Repair) -> anyhow::Result<()> {
     let Some(cut) = repair(&args.data.join("ledger"), args.yes)? else {
-        println!("every byte is as it was written; there is nothing to repair");
+        say!("every byte is as it was written; there is nothing to repair");
         return Ok(());
     };
-    println!("{} is damaged at byte {}: {}", cut.path.display(), cut.offset, cut.reason);
+    say!("{} is damaged at byte {}: {}", cut.path.display(), cut.offset, cut.reason);
     let is_index = cut.path.extension().is_some_and(|extension| extension == "index");
     if is_index {
-        println!("it is an index and is made again when the ledger is opened; no event is lost");
+        say!("it is an index and is made again when the ledger is opened; no event is lost");
     } else {
-        println!("whole before it: every event up to position {}", cut.kept);
+        say!("whole before it: every event up to position {}", cut.kept);
     }
     if args.yes {
-        println!("put aside: {}", cut.aside.join(", "));
-        println!("run `cxledger repair` again to see whether there is more");
+        say!("put aside: {}", cut.aside.join(", "));
+        say!("run `cxledger repair` again to see whether there is more");
     } else {
-        println!("nothing was changed; with --yes these are put aside: {}", cut.aside.join(", "));
+        say!("nothing was changed; with --yes these are put aside: {}", cut.aside.join(", "));
     }
     Ok(())
 }

@@ -4,8 +4,6 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{ContentArrangement, Table};
 use cx_api::schema::event::body_of;
 use cx_ledger::Ledger;
 use cx_model::{CustomerId, Position, Recorded};
@@ -14,6 +12,7 @@ use cx_projections::views::{Customer, OpenCase};
 use serde_json::{Value, json};
 
 use crate::open::Opened;
+use crate::table::{keep_whole, table};
 
 /// Replay one customer's history, with the views as they stood.
 #[derive(Debug, Args)]
@@ -41,10 +40,19 @@ pub async fn position_of(ledger: &dyn Ledger, as_of: Option<&str>) -> anyhow::Re
     if let Ok(position) = text.parse() {
         return Ok(position);
     }
-    let time = text.parse().with_context(|| {
+    let time: jiff::Timestamp = text.parse().with_context(|| {
         format!("{text} is neither a position such as 1200 nor a time such as 2026-01-31T12:00:00Z")
     })?;
-    Ok(ledger.position_at(time).await?)
+    let position = ledger.position_at(time).await?;
+    if position == Position::START
+        && let Some(first) = cx_ledger::first_recorded(ledger).await?
+    {
+        bail!(
+            "the ledger's first event was recorded at {first}, after {time}: the time here is the \
+             one at which the ledger took an event, not the one at which it occurred"
+        );
+    }
+    Ok(position)
 }
 
 impl Replay {
@@ -71,7 +79,7 @@ impl Replay {
                     "events": events,
                     "views": views,
                 });
-                println!("{}", serde_json::to_string_pretty(&answer)?);
+                say!("{}", serde_json::to_string_pretty(&answer)?);
             } else {
                 self.print(&mut history, &views, position);
             }
@@ -90,30 +98,30 @@ impl Replay {
     }
 
     fn print(&self, history: &mut [Recorded], views: &Value, position: Position) {
-        println!("{} as of position {position}: {} events\n", self.customer, history.len());
-        let mut table = Table::new();
-        table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-        table.set_header(["position", "occurred", "recorded", "event", "what it says"]);
+        say!("{} as of position {position}: {} events\n", self.customer, history.len());
+        let mut table = table(["position", "occurred (recorded)", "event", "what it says"]);
         for event in history {
             let body = body_of(&mut event.event);
+            let occurred = seconds(event.envelope.occurred_at);
+            let recorded = seconds(event.recorded_at);
             table.add_row([
                 event.position.to_string(),
-                event.envelope.occurred_at.to_string(),
-                event.recorded_at.to_string(),
+                format!("{occurred}\n({recorded})"),
                 event.event.event_type().to_owned(),
                 short(&body),
             ]);
         }
-        println!("{table}\n");
+        keep_whole(&mut table, 3);
+        say!("{table}\n");
         let row = &views["customer"];
         let count = |name: &str| row[name].to_string();
-        println!("As the views stood then");
-        println!("  interactions {}", count("interactions"));
-        println!("  responses    {}", count("responses"));
-        println!("  purchases    {}", count("purchases"));
-        println!("  open cases   {}", views["openCases"].as_array().map_or(0, Vec::len));
-        println!("  last scores  {}", row["last_scores"]);
-        println!("\nThe rows with every field: add --json.");
+        say!("As the views stood then");
+        say!("  interactions {}", count("interactions"));
+        say!("  responses    {}", count("responses"));
+        say!("  purchases    {}", count("purchases"));
+        say!("  open cases   {}", views["openCases"].as_array().map_or(0, Vec::len));
+        say!("  last scores  {}", row["last_scores"]);
+        say!("\nThe rows with every field: add --json.");
     }
 }
 
@@ -132,6 +140,11 @@ pub fn event_json(event: &mut Recorded) -> Value {
         "source": event.envelope.source,
         "body": body_of(&mut event.event),
     })
+}
+
+/// A time to the second: a table has no room for more.
+fn seconds(time: jiff::Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// What an event says on one line: ids and empty fields are left out.

@@ -19,9 +19,15 @@ pub struct Restore {
 
 /// Runs the command.
 pub fn run(args: &Restore) -> anyhow::Result<()> {
-    let verified =
-        restore(&args.from, &args.data.join("ledger")).context("nothing was restored")?;
+    let places = crate::open::Places::new(&args.data);
+    if !places.ledger().exists() {
+        // First of all: who was erased after the keys' backup was made must not come back with it.
+        std::fs::create_dir_all(&args.data)?;
+        std::fs::write(places.restored(), "erasures are to be repeated\n")?;
+    }
+    let verified = restore(&args.from, &places.ledger()).context("nothing was restored")?;
     crate::backup::show("the restored ledger holds", &verified);
-    println!("now put the backup of its keys into {}", args.data.join("keys").display());
+    say!("now put the backup of its keys into {}", args.data.join("keys").display());
+    say!("and start `cxledger serve` on it: erasures made since that backup are repeated first");
     Ok(())
 }

@@ -11,6 +11,6 @@ pub struct Schema {}
 impl Schema {
     /// Prints it.
     pub fn run() {
-        print!("{}", cx_api::schema::sdl());
+        say!("{}", cx_api::schema::sdl().trim_end());
     }
 }

@@ -61,12 +61,12 @@ impl Serve {
         let meeting = self.network.meeting()?;
         opened.runtime.block_on(async {
             let node = Node::start(&opened, meeting).await?;
-            println!("cxledger serves {} at http://{}", self.data.display(), node.address());
+            say!("cxledger serves {} at http://{}", self.data.display(), node.address());
             let engine = Arc::clone(&node.system().engine);
             let head = opened.book.ledger().head().await?;
             let catching_up = tokio::spawn(async move {
                 if engine.at_least(head, &[], Duration::MAX).await.is_ok() {
-                    println!("Every view has reached position {head}.");
+                    crate::say::aside(format_args!("Every view has reached position {head}."));
                 }
             });
             let served = node.serve(asked_to_end()).await;

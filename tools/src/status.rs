@@ -41,12 +41,12 @@ impl Status {
                 "customersErased": keys.destroyed,
                 "server": server,
             });
-            println!("{}", serde_json::to_string_pretty(&answer)?);
+            say!("{}", serde_json::to_string_pretty(&answer)?);
             return Ok(());
         }
-        println!("ledger    {head} events, {:.1} MiB", size as f64 / f64::from(1 << 20));
-        println!("keys      {} customers, {} erased", keys.live, keys.destroyed);
-        println!("server    {}", server.unwrap_or("none: start one with `cxledger serve`"));
+        say!("ledger    {head} events, {:.1} MiB", size as f64 / f64::from(1 << 20));
+        say!("keys      {} customers, {} erased", keys.live, keys.destroyed);
+        say!("server    {}", server.unwrap_or("none: start one with `cxledger serve`"));
         Ok(())
     }
 }

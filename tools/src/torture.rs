@@ -40,12 +40,12 @@ pub fn run(args: &Torture) -> anyhow::Result<()> {
     };
     let tally = torture::run(directory, args.kills, args.seed, start)
         .map_err(|error| anyhow::anyhow!("{error}"))?;
-    println!("kills                      {}", tally.kills);
-    println!("acknowledged appends       {}", tally.acknowledged);
-    println!("acknowledged and lost      {}", tally.lost);
-    println!("read and never sent        {}", tally.phantoms);
-    println!("torn appends               {}", tally.torn);
-    println!("kept without an answer     {}", tally.unacknowledged_kept);
+    say!("kills                      {}", tally.kills);
+    say!("acknowledged appends       {}", tally.acknowledged);
+    say!("acknowledged and lost      {}", tally.lost);
+    say!("read and never sent        {}", tally.phantoms);
+    say!("torn appends               {}", tally.torn);
+    say!("kept without an answer     {}", tally.unacknowledged_kept);
     ensure!(tally.is_clean(), "the log broke its promise; {} holds the files", directory.display());
     if args.directory.is_none() {
         std::fs::remove_dir_all(directory)?;

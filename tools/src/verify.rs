@@ -33,11 +33,13 @@ impl Verify {
         let log = opened.log.verify()?;
         let digest = log.digest_text();
         if !self.json {
-            println!(
+            say!(
                 "log    {} appends up to position {}, {} bytes",
-                log.appends, log.head, log.size_bytes
+                log.appends,
+                log.head,
+                log.size_bytes
             );
-            println!("       digest {digest}");
+            say!("       digest {digest}");
         }
         let served = opened.places.server().exists();
         let mut views = Vec::new();
@@ -54,7 +56,7 @@ impl Verify {
             })?;
         }
         if served && !self.json {
-            println!("views  left to the running server: ask it for projectionStatus");
+            say!("views  left to the running server: ask it for projectionStatus");
         }
         let mut wrong = Vec::new();
         for verdict in &views {
@@ -63,8 +65,8 @@ impl Verify {
                 wrong.push(verdict.view);
             }
             if !self.json {
-                println!("view   {:<20} {says} at {} ", verdict.view, verdict.head.position);
-                println!("       root {}", verdict.head.root);
+                say!("view   {:<20} {says} at {} ", verdict.view, verdict.head.position);
+                say!("       root {}", verdict.head.root);
             }
         }
         if self.json {
@@ -84,7 +86,7 @@ impl Verify {
                 "views": views,
                 "viewsLeftToServer": served,
             });
-            println!("{}", serde_json::to_string_pretty(&answer)?);
+            say!("{}", serde_json::to_string_pretty(&answer)?);
         }
         if !wrong.is_empty() {
             bail!(

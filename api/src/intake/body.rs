@@ -116,7 +116,13 @@ macro_rules! parser {
             match name {
                 $(stringify!($name) => serde_json::from_slice::<cx_model::event::$name>(data)
                     .map(Event::from)
-                    .map_err(|error| reason(&error)),)*
+                    .map_err(|error| {
+                        let said = |data: &[u8]| {
+                            let read = serde_json::from_slice::<cx_model::event::$name>(data);
+                            read.err().map(|error| error.to_string())
+                        };
+                        reason(&error, field_at_fault(data, &error.to_string(), said).as_deref())
+                    }),)*
                 other => Ok(Event::Unknown(UnknownEvent {
                     event_type: other.into(),
                     data: data.to_vec(),
@@ -127,23 +133,46 @@ macro_rules! parser {
 }
 cx_model::with_events!(parser);
 
+/// The field without which the error would be another: the one at fault. A field that the type does
+/// not have is never named, since anything could stand there.
+fn field_at_fault(
+    data: &[u8],
+    error: &str,
+    said: impl Fn(&[u8]) -> Option<String>,
+) -> Option<String> {
+    let Ok(Value::Object(fields)) = serde_json::from_slice(data) else { return None };
+    let kind = |text: &str| text.split(" at line").next().unwrap_or_default().to_owned();
+    fields.keys().find_map(|name| {
+        let mut without = fields.clone();
+        without.remove(name);
+        let now = said(Value::Object(without).to_string().as_bytes());
+        (now.as_deref().map(kind) != Some(kind(error))).then(|| name.clone())
+    })
+}
+
 /// What is wrong with a body. Values of the body are left out, they can be personal.
-fn reason(error: &serde_json::Error) -> Reason {
+fn reason(error: &serde_json::Error, field: Option<&str>) -> Reason {
     let text = error.to_string();
     let named = text.split('`').nth(1).filter(|name| {
         !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
     });
     let named = named.unwrap_or_default();
+    let of = field.map_or_else(|| "a value".into(), |field| format!("the value of {field}"));
+    let expected = |text: &str| {
+        let known = text.split_once("expected ").map_or("", |(_, known)| known);
+        known.split(" at line").next().unwrap_or_default().to_owned()
+    };
     if text.starts_with("missing field") {
         format!("the data lacks the field {named}")
     } else if text.starts_with("unknown field") {
-        "the data has a field that this type does not have".into()
+        let known = expected(&text);
+        format!("the data has a field that this type does not have; there are {known}")
     } else if text.starts_with("unknown variant") {
-        let known = text.split_once("expected ").map_or("", |(_, known)| known);
-        let known = known.split(" at line").next().unwrap_or_default();
-        format!("a value is none of its list: {known}")
+        format!("{of} is none of its list: {}", expected(&text))
+    } else if text.starts_with("invalid type") {
+        format!("{of} does not have the right type: expected {}", expected(&text))
     } else {
-        "the data does not have the form of this type".into()
+        format!("{of} does not have the form that this type asks for")
     }
 }
 
@@ -154,6 +183,26 @@ mod tests {
     use cx_model::canonical;
 
     use super::*;
+
+    #[test]
+    fn a_reason_names_the_field_and_never_the_value() {
+        let said = |name: &str, data: Value| parse(name, &data).unwrap_err();
+        let visit = |channel: Value| {
+            json!({
+                "interaction": "6f1c0a52-6a8e-4f1c-9d54-0d8c2f9a7e11", "kind": "call",
+                "channel": channel, "direction": "in", "initiator": "customer",
+            })
+        };
+        let reason = said("InteractionRecorded", visit("Ada Lovelace".into()));
+        assert!(reason.contains("channel") && reason.contains("phone"), "{reason}");
+        assert!(!reason.contains("Lovelace"), "{reason}");
+        let mut data = visit("phone".into());
+        data["duration_seconds"] = "Ada".into();
+        let reason = said("InteractionRecorded", data);
+        assert!(reason.contains("duration_seconds") && !reason.contains("Ada"), "{reason}");
+        let reason = said("InteractionRecorded", json!({}));
+        assert!(reason.contains("lacks the field"), "{reason}");
+    }
 
     /// Every personal field of the canonical history, which reaches every event, is one that a text
     /// in the clear is taken for.

@@ -9,7 +9,7 @@ use cx_projections::views::OpenCase as OpenCaseRow;
 use jiff::Timestamp;
 
 use super::paging::{self, Cursor, PageInfo};
-use super::reading;
+use super::reading::{self, Standing};
 use super::scalars::{DateTime, Duration};
 use crate::errors::Code;
 
@@ -119,7 +119,11 @@ pub struct CaseQuestion {
 }
 
 /// Reads a page.
-pub async fn page(ctx: &Context<'_>, question: &CaseQuestion) -> Result<OpenCaseConnection> {
+pub async fn page(
+    ctx: &Context<'_>,
+    question: &CaseQuestion,
+    standing: &Standing,
+) -> Result<OpenCaseConnection> {
     let limit = paging::limit(question.first)?;
     let mut scan = match question.filter.customer {
         Some(customer) => Scan::under(&customer),
@@ -131,32 +135,33 @@ pub async fn page(ctx: &Context<'_>, question: &CaseQuestion) -> Result<OpenCase
         })?;
         scan = scan.after(&(CustomerId(place.0.0), CaseId(place.0.1)));
     }
-    reading::read::<OpenCaseRow, _>(ctx, |snapshot| {
-        let (mut edges, mut more) = (Vec::new(), false);
-        let visited = snapshot.visit(&scan, |row| {
-            let (customer, id) = row.key;
-            let case = OpenCase::new(customer, id, &row.view, question.at, question.target);
-            if !question.filter.wants(&case) {
-                return true;
-            }
-            if edges.len() == limit {
-                more = true;
-                return false;
-            }
-            let cursor = Cursor((customer.0, id.0)).to_string();
-            edges.push(OpenCaseEdge { cursor, node: case });
-            true
-        });
-        visited.map_err(reading::read_failed)?;
-        let page_info = PageInfo {
-            has_next_page: more,
-            has_previous_page: question.after.is_some(),
-            start_cursor: edges.first().map(|edge| edge.cursor.clone()),
-            end_cursor: edges.last().map(|edge| edge.cursor.clone()),
-        };
-        Ok(OpenCaseConnection { edges, page_info, as_of: snapshot.as_of() })
-    })
-    .await
+    standing
+        .read::<OpenCaseRow, _>(ctx, |snapshot| {
+            let (mut edges, mut more) = (Vec::new(), false);
+            let visited = snapshot.visit(&scan, |row| {
+                let (customer, id) = row.key;
+                let case = OpenCase::new(customer, id, &row.view, question.at, question.target);
+                if !question.filter.wants(&case) {
+                    return true;
+                }
+                if edges.len() == limit {
+                    more = true;
+                    return false;
+                }
+                let cursor = Cursor((customer.0, id.0)).to_string();
+                edges.push(OpenCaseEdge { cursor, node: case });
+                true
+            });
+            visited.map_err(reading::read_failed)?;
+            let page_info = PageInfo {
+                has_next_page: more,
+                has_previous_page: question.after.is_some(),
+                start_cursor: edges.first().map(|edge| edge.cursor.clone()),
+                end_cursor: edges.last().map(|edge| edge.cursor.clone()),
+            };
+            Ok(OpenCaseConnection { edges, page_info, as_of: snapshot.as_of() })
+        })
+        .await
 }
 
 impl CaseFilter {

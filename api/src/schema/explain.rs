@@ -131,7 +131,7 @@ impl SatisfactionFigure {
         let mut more = false;
         while let Some(cell) = self.cells.get(number as usize) {
             let wanted = limit - edges.len();
-            let engine = &system(ctx).engine;
+            let engine = self.standing.engine(ctx);
             let found = engine.explain_sum::<Satisfaction>(cell, from, wanted).await;
             let found = Reasons::of(found.map_err(failed)?);
             for reason in found.reasons {

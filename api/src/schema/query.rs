@@ -15,7 +15,7 @@ use super::customer::{self, Customer, CustomerBy};
 use super::event::LedgerEvent;
 use super::explain::{self, ExplanationConnection};
 use super::quality::{self, DataQuality};
-use super::reading::{self, AsOf, system};
+use super::reading::{self, AsOf, Standing, system};
 use super::satisfaction::{
     self, NpsInterval, ResponsePolicy, SatisfactionDimension, SatisfactionFigure,
     SatisfactionFilter, SatisfactionQuestion,
@@ -111,11 +111,16 @@ impl QueryRoot {
         policy: ResponsePolicy,
         #[graphql(default, desc = "Whether survey weights count.")] weighted: bool,
         #[graphql(default, desc = "Which interval stands beside an NPS.")] interval: NpsInterval,
+        #[graphql(
+            desc = "As it stood at a position or time of the ledger: from a side generation that `cxledger past --at` made."
+        )]
+        as_of: Option<AsOf>,
     ) -> Result<Vec<SatisfactionFigure>> {
         let filter = filter.unwrap_or_default();
         let question =
             SatisfactionQuestion { filter, by, by_attribute, policy, weighted, interval };
-        satisfaction::figures(ctx, &question).await
+        let standing = Standing::at(ctx, as_of).await?;
+        satisfaction::figures(ctx, &question, &standing).await
     }
 
     /// The cases that are open.
@@ -130,6 +135,10 @@ impl QueryRoot {
         >,
         #[graphql(desc = "At most so many, 0 to 100; 50 if left out.")] first: Option<i32>,
         #[graphql(desc = "Only cases behind this cursor.")] after: Option<String>,
+        #[graphql(
+            desc = "As it stood at a position or time of the ledger: from a side generation that `cxledger past --at` made."
+        )]
+        as_of: Option<AsOf>,
     ) -> Result<OpenCaseConnection> {
         let question = CaseQuestion {
             filter: filter.unwrap_or_default(),
@@ -138,7 +147,8 @@ impl QueryRoot {
             first,
             after,
         };
-        cases::page(ctx, &question).await
+        let standing = Standing::at(ctx, as_of).await?;
+        cases::page(ctx, &question, &standing).await
     }
 
     /// How the facts came in: each import with its counts.
@@ -187,6 +197,7 @@ impl QueryRoot {
 
     /// How each view is doing.
     async fn projection_status(&self, ctx: &Context<'_>) -> Result<Vec<ProjectionStatus>> {
+        reading::all_at_least(ctx).await?;
         let status = system(ctx).engine.status().await.map_err(internal)?;
         Ok(status.into_iter().map(ProjectionStatus::from).collect())
     }

@@ -38,7 +38,7 @@ pub enum Part<T> {
     Inner(fn(&T) -> &TimelineEntry, Plan<TimelineEntry>),
 }
 
-/// A selection, compiled: what is written for each item, in order.
+/// A selection, compiled: what is written for each item, in order, each behind its key as JSON.
 pub struct Plan<T> {
     parts: Vec<(String, Part<T>)>,
 }
@@ -80,11 +80,13 @@ impl<T: RawItem> Plan<T> {
             return None;
         }
         let key = field.response_key().node.as_str();
+        // A response key is a GraphQL name: nothing in it needs escaping.
+        let key = format!("\"{key}\":");
         // A key that stands twice has to be merged, which the derived type does.
-        if self.parts.iter().any(|(known, _)| known == key) {
+        if self.parts.iter().any(|(known, _)| *known == key) {
             return None;
         }
-        self.parts.push((key.to_owned(), T::part(field, selected)?));
+        self.parts.push((key, T::part(field, selected)?));
         Some(())
     }
 
@@ -94,8 +96,7 @@ impl<T: RawItem> Plan<T> {
             if place > 0 {
                 out.push(',');
             }
-            // A response key is a GraphQL name: nothing in it needs escaping.
-            let _ = write!(out, "\"{key}\":");
+            out.push_str(key);
             match part {
                 Part::Leaf(write) => write(item, out),
                 Part::Inner(inner, plan) => plan.write(inner(item), out),
@@ -177,7 +178,7 @@ impl RawItem for TimelineEdge {
     fn part(field: &Field, selected: &Selected<'_>) -> Option<Part<Self>> {
         Some(match field.name.node.as_str() {
             "__typename" => Part::Leaf(|_, out| out.push_str("\"TimelineEdge\"")),
-            "cursor" => Part::Leaf(|edge, out| text(&edge.cursor, out)),
+            "cursor" => Part::Leaf(|edge, out| quoted(&edge.cursor.0, out)),
             "node" => {
                 let plan = Plan::compile(&field.selection_set.node, selected)?;
                 Part::Inner(|edge| &edge.node, plan)
@@ -219,14 +220,18 @@ impl RawItem for TimelineEntry {
 
 /// A text that nothing in needs escaping: an id, a time, a number.
 fn quoted(value: impl std::fmt::Display, out: &mut String) {
-    let _ = write!(out, "\"{value}\"");
+    out.push('"');
+    let _ = write!(out, "{value}");
+    out.push('"');
 }
 
 /// Any text.
 fn text(value: &str, out: &mut String) {
     let plain = value.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\');
     if plain {
-        let _ = write!(out, "\"{value}\"");
+        out.push('"');
+        out.push_str(value);
+        out.push('"');
     } else {
         out.push_str(&serde_json::Value::from(value).to_string());
     }
@@ -236,7 +241,7 @@ fn text(value: &str, out: &mut String) {
 fn name<E: EnumType>(value: Option<E>, out: &mut String) {
     let item = value.and_then(|value| E::items().iter().find(|item| item.value == value));
     match item {
-        Some(item) => _ = write!(out, "\"{}\"", item.name),
+        Some(item) => text(item.name, out),
         None => out.push_str("null"),
     }
 }

@@ -1,13 +1,15 @@
 //! How resolvers read views: at or after the position the request asks for, at one head, and with
 //! the position reported.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use async_graphql::{Context, Error, OneofObject, Result};
 use cx_ledger::{Book, BookError};
 use cx_model::{CustomerId, Position, Recorded};
 use cx_projections::{
-    Engine, Fold, Projection, ReadError, Reader, Row, Scan, Snapshot, fold_history,
+    Engine, Fold, Pasts, Projection, ReadError, Reader, Row, Scan, Snapshot, fold_history,
 };
 
 use super::scalars::DateTime;
@@ -114,8 +116,23 @@ pub async fn reader<V: Projection>(ctx: &Context<'_>) -> Result<Reader<V>> {
     Ok(engine.reader::<V>())
 }
 
+/// Waits until every view has reached the position the request asks for, or says how far they are.
+pub async fn all_at_least(ctx: &Context<'_>) -> Result<()> {
+    let Some(AtLeast(Some(required))) = ctx.data_opt::<AtLeast>().copied() else { return Ok(()) };
+    let reached = system(ctx).engine.at_least(required, &[], WAIT).await;
+    reached.map_err(|stale| {
+        Code::Stale.error_with(
+            stale.to_string(),
+            [
+                ("required", required.to_string().into()),
+                ("current", stale.current.to_string().into()),
+            ],
+        )
+    })
+}
+
 /// How long a request waits for a view.
-const WAIT: std::time::Duration = std::time::Duration::from_secs(1);
+const WAIT: Duration = Duration::from_secs(1);
 
 /// Waits until a view has reached a position, or says how far it is.
 pub async fn wait_for<V: Projection>(engine: &Engine, required: Position) -> Result<()> {
@@ -136,7 +153,14 @@ pub async fn read<V: Projection, T>(
     ctx: &Context<'_>,
     read: impl FnOnce(&Snapshot<'_, V>) -> Result<T>,
 ) -> Result<T> {
-    let reader = reader::<V>(ctx).await?;
+    read_by(ctx, &reader::<V>(ctx).await?, read)
+}
+
+fn read_by<V: Projection, T>(
+    ctx: &Context<'_>,
+    reader: &Reader<V>,
+    read: impl FnOnce(&Snapshot<'_, V>) -> Result<T>,
+) -> Result<T> {
     let positions = ctx.data_opt::<ReadPositions>();
     blocking(|| {
         let snapshot = reader.snapshot().map_err(read_failed)?;
@@ -145,6 +169,82 @@ pub async fn read<V: Projection, T>(
         }
         read(&snapshot)
     })
+}
+
+/// Which views a figure over all customers is read from: the live ones, or a side generation.
+#[derive(Clone)]
+pub struct Standing(Option<(Arc<Engine>, Position)>);
+
+impl std::fmt::Debug for Standing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let at = self.0.as_ref().map(|(_, position)| position);
+        f.debug_tuple("Standing").field(&at).finish()
+    }
+}
+
+impl Standing {
+    /// The views of a moment, or the live ones if none is named. Without a side generation of
+    /// that moment the answer says how to make one.
+    pub async fn at(ctx: &Context<'_>, as_of: Option<AsOf>) -> Result<Self> {
+        let Some(as_of) = as_of else { return Ok(Self(None)) };
+        let position = position_of(ctx, as_of).await?;
+        let found = match ctx.data_opt::<Arc<Pasts>>() {
+            Some(pasts) => pasts.engine(position).await.map_err(internal)?,
+            None => None,
+        };
+        let Some(engine) = found else {
+            let message = format!(
+                "the views over all customers are not kept as they stood at position {position}: \
+                 make them with `cxledger past --at {position}`, then ask again"
+            );
+            return Err(Code::NotFound.error_with(message, [("asOf", position.to_string().into())]));
+        };
+        Ok(Self(Some((engine, position))))
+    }
+
+    /// The engine the views belong to.
+    pub fn engine<'a>(&'a self, ctx: &Context<'a>) -> &'a Arc<Engine> {
+        self.0.as_ref().map_or(&system(ctx).engine, |(engine, _)| engine)
+    }
+
+    /// Reads a view at one head and reports the position.
+    pub async fn read<V: Projection, T>(
+        &self,
+        ctx: &Context<'_>,
+        read: impl FnOnce(&Snapshot<'_, V>) -> Result<T>,
+    ) -> Result<T> {
+        let Some((engine, position)) = &self.0 else { return self::read(ctx, read).await };
+        // A side generation that is opened for the first time may still write its last rows.
+        wait_for::<V>(engine, *position).await?;
+        read_by(ctx, &engine.reader::<V>(), read)
+    }
+}
+
+/// A look-up that takes longer than this waited for something.
+const QUICK: Duration = Duration::from_millis(5);
+
+/// For how long look-ups then go where waiting holds up nobody.
+const WARY: Duration = Duration::from_millis(50);
+
+/// Runs a look-up of a few rows on the spot, since moving to another thread costs several times
+/// what it does. Once one has waited (for a commit, for a cold disk) those of the next moment run
+/// where that holds up nobody.
+fn quickly<T>(work: impl FnOnce() -> T) -> T {
+    /// Microseconds since the first look-up, up to which look-ups are wary.
+    static WARY_UNTIL: AtomicU64 = AtomicU64::new(0);
+    static FIRST: OnceLock<Instant> = OnceLock::new();
+    let first = *FIRST.get_or_init(Instant::now);
+    let begun = first.elapsed();
+    let done = if (begun.as_micros() as u64) < WARY_UNTIL.load(Ordering::Relaxed) {
+        blocking(work)
+    } else {
+        work()
+    };
+    let now = first.elapsed();
+    if now.saturating_sub(begun) > QUICK {
+        WARY_UNTIL.store((now + WARY).as_micros() as u64, Ordering::Relaxed);
+    }
+    done
 }
 
 /// Runs something that may wait for a disk where that holds up nobody.
@@ -165,7 +265,7 @@ pub async fn read_as_of<V: Projection, T>(
     let Some(as_of) = as_of else {
         let reader = reader::<V>(ctx).await?;
         let positions = ctx.data_opt::<ReadPositions>();
-        return blocking(|| {
+        return quickly(|| {
             let source = Source::Live(reader.snapshot().map_err(read_failed)?);
             if let Some(positions) = positions {
                 positions.report(source.position());
@@ -191,7 +291,30 @@ pub async fn position_of(ctx: &Context<'_>, as_of: AsOf) -> Result<Position> {
             "position {position} lies in the future: the ledger's last one is {head}"
         ))),
         AsOf::Position(position) => Ok(position),
-        AsOf::Time(time) => ledger.position_at(time.0).await.map_err(internal),
+        AsOf::Time(time) => {
+            let position = ledger.position_at(time.0).await.map_err(internal)?;
+            if position == Position::START {
+                return Err(before_the_first(ctx, time).await);
+            }
+            Ok(position)
+        }
+    }
+}
+
+/// Why there is nothing to read as of a time before the ledger's first event.
+async fn before_the_first(ctx: &Context<'_>, time: DateTime) -> Error {
+    let ledger = system(ctx).book.ledger();
+    match cx_ledger::first_recorded(&**ledger).await {
+        Err(error) => internal(error),
+        Ok(None) => Code::BadRequest.error("the ledger has no events yet"),
+        Ok(Some(first)) => Code::BadRequest.error_with(
+            format!(
+                "the ledger's first event was recorded at {first}, after {}: asOf means the time \
+                 at which the ledger took an event, not the time at which it occurred",
+                time.0
+            ),
+            [("firstRecordedAt", first.to_string().into())],
+        ),
     }
 }
 

@@ -12,7 +12,7 @@ use cx_projections::Scan;
 use cx_projections::views::{Cell, Instrument, Satisfaction, Touchpoint};
 
 use super::catalogue::Scale;
-use super::reading;
+use super::reading::{self, Standing};
 use super::scalars::Month;
 
 /// Which answers count. What is left out is not asked about.
@@ -186,6 +186,8 @@ pub struct SatisfactionFigure {
     /// The cells of the view that it adds up.
     #[graphql(skip)]
     pub(crate) cells: Vec<Cell>,
+    #[graphql(skip)]
+    pub(crate) standing: Standing,
 }
 
 /// What is asked of the satisfaction view.
@@ -222,43 +224,46 @@ struct Sum {
 pub async fn figures(
     ctx: &Context<'_>,
     question: &SatisfactionQuestion,
+    standing: &Standing,
 ) -> Result<Vec<SatisfactionFigure>> {
-    let instruments: BTreeMap<InstrumentId, Instrument> =
-        reading::read::<Instrument, _>(ctx, |snapshot| {
+    let instruments: BTreeMap<InstrumentId, Instrument> = standing
+        .read::<Instrument, _>(ctx, |snapshot| {
             let rows = reading::scan(snapshot, &Scan::all())?;
             Ok(rows.into_iter().map(|row| (row.key, row.view)).collect())
         })
         .await?;
-    let touchpoints: BTreeMap<TouchpointId, Touchpoint> =
-        reading::read::<Touchpoint, _>(ctx, |snapshot| {
+    let touchpoints: BTreeMap<TouchpointId, Touchpoint> = standing
+        .read::<Touchpoint, _>(ctx, |snapshot| {
             let rows = reading::scan(snapshot, &Scan::all())?;
             Ok(rows.into_iter().map(|row| (row.key, row.view)).collect())
         })
         .await?;
-    let (sums, as_of) = reading::read::<Satisfaction, _>(ctx, |snapshot| {
-        let mut sums: BTreeMap<FigureKey, Sum> = BTreeMap::new();
-        let scan = match question.filter.instrument {
-            Some(instrument) => Scan::under(&instrument),
-            None => Scan::all(),
-        };
-        let seen = snapshot.visit(&scan, |row| {
-            let key = figure_of(question, &row.key, &instruments, &touchpoints);
-            if let Some(key) = key {
-                let sum = sums.entry(key).or_default();
-                sum.scores.add(match question.policy {
-                    ResponsePolicy::Latest => &row.view.latest,
-                    ResponsePolicy::First => &row.view.first,
-                    ResponsePolicy::All => &row.view.all,
-                });
-                sum.cells.push(row.key);
-            }
-            true
-        });
-        seen.map_err(reading::read_failed)?;
-        Ok((sums, snapshot.as_of()))
-    })
-    .await?;
-    Ok(sums.into_iter().map(|(key, sum)| figure(question, key, sum, as_of)).collect())
+    let (sums, as_of) = standing
+        .read::<Satisfaction, _>(ctx, |snapshot| {
+            let mut sums: BTreeMap<FigureKey, Sum> = BTreeMap::new();
+            let scan = match question.filter.instrument {
+                Some(instrument) => Scan::under(&instrument),
+                None => Scan::all(),
+            };
+            let seen = snapshot.visit(&scan, |row| {
+                let key = figure_of(question, &row.key, &instruments, &touchpoints);
+                if let Some(key) = key {
+                    let sum = sums.entry(key).or_default();
+                    sum.scores.add(match question.policy {
+                        ResponsePolicy::Latest => &row.view.latest,
+                        ResponsePolicy::First => &row.view.first,
+                        ResponsePolicy::All => &row.view.all,
+                    });
+                    sum.cells.push(row.key);
+                }
+                true
+            });
+            seen.map_err(reading::read_failed)?;
+            Ok((sums, snapshot.as_of()))
+        })
+        .await?;
+    let figure = |(key, sum)| figure(question, key, sum, as_of, standing.clone());
+    Ok(sums.into_iter().map(figure).collect())
 }
 
 /// The figure a cell belongs to; `None` if it is not asked about.
@@ -328,6 +333,7 @@ fn figure(
     key: FigureKey,
     sum: Sum,
     as_of: Position,
+    standing: Standing,
 ) -> SatisfactionFigure {
     let (min, max, direction) = key.scale;
     let scale = ModelScale { min, max, direction };
@@ -371,6 +377,7 @@ fn figure(
         definition: definition(key.metric, question.interval),
         as_of,
         cells: sum.cells,
+        standing,
     }
 }
 

@@ -129,6 +129,28 @@ impl OutputType for EntryId {
     }
 }
 
+/// The cursor of an entry: text is made of it only where it is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntryCursor(pub(crate) Cursor<Place>);
+
+impl OutputType for EntryCursor {
+    fn type_name() -> Cow<'static, str> {
+        <String as OutputType>::type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        <String as OutputType>::create_type_info(registry)
+    }
+
+    async fn resolve(
+        &self,
+        _: &ContextSelectionSet<'_>,
+        _: &Positioned<Field>,
+    ) -> ServerResult<Value> {
+        Ok(Value::String(self.0.to_string()))
+    }
+}
+
 /// The customer and place an entry's id names.
 pub fn entry_of_id(id: &str) -> Option<(CustomerId, Place)> {
     let mut parts = id.strip_prefix("entry-")?.split('.');
@@ -180,7 +202,7 @@ impl TimelineEntry {
 #[derive(Debug, Clone, SimpleObject)]
 pub struct TimelineEdge {
     /// Goes into `after` to read on from here.
-    pub cursor: String,
+    pub cursor: EntryCursor,
     /// The entry.
     pub node: TimelineEntry,
 }
@@ -239,15 +261,15 @@ pub fn page(question: &TimelineQuestion, source: &Source<Timeline>) -> Result<Ti
     let edges: Vec<TimelineEdge> = entries
         .into_iter()
         .map(|entry| {
-            let cursor = Cursor(entry.place()).to_string();
+            let cursor = EntryCursor(Cursor(entry.place()));
             TimelineEdge { cursor, node: TimelineEntry::new(customer, entry) }
         })
         .collect();
     let page_info = PageInfo {
         has_next_page: more,
         has_previous_page: asked.after.is_some(),
-        start_cursor: edges.first().map(|edge| edge.cursor.clone()),
-        end_cursor: edges.last().map(|edge| edge.cursor.clone()),
+        start_cursor: edges.first().map(|edge| edge.cursor.0.to_string()),
+        end_cursor: edges.last().map(|edge| edge.cursor.0.to_string()),
     };
     Ok(TimelineConnection { edges: RawList(edges), page_info, as_of: source.position() })
 }

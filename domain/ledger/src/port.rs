@@ -150,6 +150,13 @@ pub trait Ledger: Send + Sync + 'static {
     fn health(&self) -> Health;
 }
 
+/// When the ledger's first event was recorded; `None` if there is none. No answer as of an earlier
+/// time has anything in it.
+pub async fn first_recorded(ledger: &dyn Ledger) -> Result<Option<Timestamp>, ReadError> {
+    let first = ledger.read_all(Position::START, Direction::Forwards, 1).await?;
+    Ok(first.first().map(|event| event.recorded_at))
+}
+
 /// A feed of events that never ends but with an error.
 pub trait Follow: Send {
     /// The next events, at least one and at most `limit`; waits until there is one. Cancel-safe.

@@ -80,6 +80,8 @@ pub struct ViewStatus {
     pub served_generation: Option<String>,
     /// The position that readers see.
     pub position: Position,
+    /// The ordinal of the last event folded.
+    pub folded: u64,
     /// How many events the ledger has that are not folded yet.
     pub events_behind: u64,
     /// The time between the last event folded and the last event of the ledger.
@@ -129,6 +131,7 @@ impl ViewStatus {
             served_generation: Some(served.1).filter(|served| *served != progress.generation),
             generation: progress.generation,
             position: served.0,
+            folded: progress.head.ordinal,
             events_behind,
             seconds_behind,
             events_per_second: progress.events_per_second,

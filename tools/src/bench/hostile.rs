@@ -85,15 +85,11 @@ impl Hostile {
                 "worst_inside": worst_inside.1,
                 "limit_milliseconds": millis(LIMIT),
             });
-            println!("{figures}");
+            say!("{figures}");
         } else {
-            println!("{} hostile requests, {let_through} let through", corpus.len());
-            println!("worst refused:          {:8.3} ms  {}", millis(worst.0), worst.1);
-            println!(
-                "worst inside the limits: {:7.3} ms  {}",
-                millis(worst_inside.0),
-                worst_inside.1
-            );
+            say!("{} hostile requests, {let_through} let through", corpus.len());
+            say!("worst refused:          {:8.3} ms  {}", millis(worst.0), worst.1);
+            say!("worst inside the limits: {:7.3} ms  {}", millis(worst_inside.0), worst_inside.1);
         }
         ensure!(let_through == 0, "{let_through} hostile requests were let through");
         ensure!(

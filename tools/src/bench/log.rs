@@ -74,11 +74,11 @@ pub fn run(args: &Log) -> anyhow::Result<()> {
     std::fs::remove_dir_all(directory)?;
     measured?;
     if args.json {
-        println!("{}", serde_json::to_string(&figures)?);
+        say!("{}", serde_json::to_string(&figures)?);
     } else {
         let shown = serde_json::to_value(&figures)?;
         for (name, value) in shown.as_object().context("figures are an object")? {
-            println!("{name:42} {value}");
+            say!("{name:42} {value}");
         }
     }
     Ok(())

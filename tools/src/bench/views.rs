@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, bail};
+pub use measure::fill;
 use serde_json::{Map, Value, json};
 
 /// How much to measure.
@@ -34,7 +35,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some(step) = &arguments.step {
         let events = arguments.events.first().copied().context("a step has a number of events")?;
         let figures = measure::step(step, &base, events)?;
-        println!("{figures}");
+        say!("{figures}");
         return Ok(());
     }
     let mut all = Map::new();
@@ -47,7 +48,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     std::fs::remove_dir_all(&base).ok();
     if arguments.json {
-        println!("{}", Value::Object(all));
+        say!("{}", Value::Object(all));
     }
     Ok(())
 }
@@ -56,7 +57,7 @@ fn measured(directory: &Path, events: u64, json: bool) -> anyhow::Result<Value> 
     std::fs::create_dir_all(directory)?;
     let mut figures = Map::new();
     if !json {
-        println!("{events} events");
+        say!("{events} events");
     }
     for step in ["prepare", "catch-up", "restart", "rebuild", "timeline", "live"] {
         let mut child = Command::new(std::env::current_exe()?);
@@ -69,7 +70,7 @@ fn measured(directory: &Path, events: u64, json: bool) -> anyhow::Result<Value> 
         let step: Map<String, Value> = serde_json::from_slice(&output.stdout)?;
         for (name, value) in step {
             if !json {
-                println!("  {name:<44} {value}");
+                say!("  {name:<44} {value}");
             }
             figures.insert(name, value);
         }

@@ -303,7 +303,7 @@ impl Story {
     fn order(&mut self, life: &mut Life, at: i64, shop: Place) -> i64 {
         let order = self.purchase(life, at, shop);
         let failing = FAILURE.contains(&at);
-        let late = self.chance(if failing { 0.55 } else { 0.07 });
+        let late = self.chance(if failing { 0.9 } else { 0.07 });
         let promised = at + 3 * DAY;
         let arrived = if late {
             promised + self.between(DAY, 9 * DAY)
@@ -312,7 +312,12 @@ impl Story {
         };
         let late_by_seconds = (arrived - promised).max(0) as u32;
         self.by_shop(life, arrived, e::OrderFulfilled { order: order.0, late_by_seconds });
-        let felt = self.feeling(life, if late { -0.55 } else { 0.3 });
+        let quality = match (late, failing) {
+            (true, true) => -1.0,
+            (true, false) => -0.55,
+            (false, _) => 0.3,
+        };
+        let felt = self.feeling(life, quality);
         let thread = self.fresh("thread").to_string();
         self.meet(life, arrived, DELIVERY, "parcel", &thread, Some(felt));
         let mut at = arrived + self.between(HOUR, DAY);
@@ -335,8 +340,9 @@ impl Story {
         }
         self.ask(life, arrived + DAY, DELIVERY, felt);
         if self.chance(0.3) {
-            let asked = arrived + self.between(2 * DAY, 12 * DAY);
-            self.relationship_survey(life, asked);
+            // Those who wait for a late parcel are asked, and answer, while they wait.
+            let asked = arrived.min(promised + DAY) + self.between(HOUR, 5 * DAY);
+            self.relationship_survey(life, asked, felt);
         }
         at
     }
@@ -546,14 +552,16 @@ impl Story {
         self.respond(life, at + 3 * HOUR, instrument, &answers);
     }
 
-    fn relationship_survey(&mut self, life: &Life, at: i64) {
+    /// Asks how likely a recommendation is: the mood speaks, and the last delivery if it was bad.
+    fn relationship_survey(&mut self, life: &Life, at: i64, felt: i16) {
         let instrument = relationship();
         self.by_shop(life, at, e::InvitationSent { instrument, touchpoint: None });
         if !self.chance(0.45) {
             return;
         }
         let noise = 2.2 * (self.dice.f64() + self.dice.f64() - 1.0);
-        let score = (7.2 + 4.2 * life.mood + noise).round().clamp(0.0, 10.0) as i32;
+        let sting = 7.0 * f64::from(felt.min(0)) / 100.0;
+        let score = (7.2 + 4.2 * life.mood + sting + noise).round().clamp(0.0, 10.0) as i32;
         let answer = |question: &str, value| e::Answer {
             question: question.into(),
             touchpoint: None,

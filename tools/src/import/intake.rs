@@ -22,8 +22,17 @@ use super::source::hex;
 /// So many customers are remembered, so that memory does not grow with the file.
 const REMEMBERED: usize = 500_000;
 
+/// So many erased customers are remembered.
+const REMEMBERED_ERASED: usize = 1_000;
+
+/// Events of an erased customer that are read at once.
+const PAGE: usize = 1_000;
+
 /// Appends that become one record of the log, about.
 const GROUP: usize = 32;
+
+/// Why a row of an erased customer is not taken.
+pub const ERASED: &str = "the customer was erased";
 
 /// What became of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,12 +50,14 @@ pub struct Intake<'a> {
     book: &'a Book,
     runtime: &'a Runtime,
     customers: HashMap<Identifier, CustomerId>,
+    /// The ids of what the ledger has of erased customers.
+    erased: HashMap<CustomerId, HashSet<Uuid>>,
 }
 
 impl<'a> Intake<'a> {
     /// An intake that remembers nobody yet.
     pub fn new(book: &'a Book, runtime: &'a Runtime) -> Self {
-        Self { book, runtime, customers: HashMap::new() }
+        Self { book, runtime, customers: HashMap::new(), erased: HashMap::new() }
     }
 
     /// Appends events that belong to no row.
@@ -92,7 +103,14 @@ impl<'a> Intake<'a> {
             };
             let first = entries.len();
             if self.book.vault().is_erased(customer) {
-                outcomes.push(Outcome::Refused("the customer was erased".into()));
+                // What was told before the erasure is in the ledger, sealed for ever.
+                let told = self.told(customer)?;
+                let known = |event: &NewEvent| told.contains(&event.id);
+                outcomes.push(if row.opening.iter().chain(&row.events).all(known) {
+                    Outcome::Repeated
+                } else {
+                    Outcome::Refused(ERASED.into())
+                });
                 spans.push((first..first, first..first));
                 continue;
             }
@@ -197,6 +215,28 @@ impl<'a> Intake<'a> {
         // One sync for all their keys, rather than one for each group.
         self.book.vault().ensure(&new)?;
         Ok(entries)
+    }
+
+    /// The ids of the events of an erased customer.
+    fn told(&mut self, customer: CustomerId) -> anyhow::Result<&HashSet<Uuid>> {
+        if self.erased.len() > REMEMBERED_ERASED {
+            self.erased.clear();
+        }
+        if !self.erased.contains_key(&customer) {
+            let (stream, mut ids, mut from) = (customer.stream(), HashSet::new(), 0);
+            loop {
+                let ledger = self.book.ledger();
+                let read = ledger.read_stream(&stream, from, Direction::Forwards, PAGE);
+                let events = self.runtime.block_on(read)?;
+                ids.extend(events.iter().map(|event| event.id));
+                match events.last() {
+                    Some(last) if events.len() == PAGE => from = last.revision + 1,
+                    _ => break,
+                }
+            }
+            self.erased.insert(customer, ids);
+        }
+        Ok(&self.erased[&customer])
     }
 
     /// Whether nothing is known of a customer, because an import was cut off after the claim.

@@ -122,7 +122,8 @@ macro_rules! kinds {
         }
 
         impl Kind {
-            const ALL: &'static [Self] = &[$(Self::$kind,)*];
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$kind,)*];
 
             /// Its name.
             pub fn name(self) -> &'static str {

@@ -120,6 +120,7 @@ struct CustomerSpec {
     anonymous: bool,
     scheme: Option<String>,
     id: Option<ValueSpec>,
+    subject: Option<ValueSpec>,
     kind: Option<CustomerKind>,
     name: Option<ValueSpec>,
     #[serde(default)]
@@ -216,6 +217,13 @@ pub struct QuestionSpec {
 pub enum Customers {
     /// Each row is a customer of its own.
     Anonymous(CustomerKind),
+    /// A column says who, as the subject of a CloudEvent does: a customer's id, or `scheme:value`.
+    Subject {
+        /// The column.
+        subject: Value,
+        /// What kind of customer.
+        kind: CustomerKind,
+    },
     /// A column says who.
     Known {
         /// The scheme of the identifiers.
@@ -314,6 +322,11 @@ impl Mapping {
 impl CustomerSpec {
     fn compile(&self, columns: &mut Columns) -> anyhow::Result<Customers> {
         let kind = self.kind.unwrap_or(CustomerKind::Person);
+        if let Some(subject) = &self.subject {
+            let alone = self.scheme.is_none() && self.id.is_none() && !self.anonymous;
+            ensure!(alone && self.name.is_none(), "`subject` says all there is of the customer");
+            return Ok(Customers::Subject { subject: Value::compile(subject, columns), kind });
+        }
         match (&self.scheme, &self.id, self.anonymous) {
             (None, None, true) => {
                 ensure!(self.name.is_none(), "an anonymous customer has no `name`");

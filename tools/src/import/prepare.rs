@@ -43,7 +43,7 @@ pub struct Known {
 /// Whose a row is.
 #[derive(Clone)]
 pub enum Who {
-    /// A customer of its own.
+    /// A customer of its own, or one whose id the row says.
     Anonymous(CustomerId),
     /// Somebody known by an identifier.
     Known(Arc<Known>),
@@ -233,6 +233,21 @@ impl<'a> Preparer<'a> {
         match &self.mapping.customers {
             Customers::Anonymous(_) => {
                 Ok(Who::Anonymous(CustomerId(derived_id(&["customer", system, source]))))
+            }
+            Customers::Subject { subject, kind } => {
+                let text = subject.needed(row)?.trim();
+                if let Ok(customer) = text.parse::<CustomerId>() {
+                    return Ok(Who::Anonymous(customer));
+                }
+                let named = text.split_once(':').filter(|(a, b)| !a.is_empty() && !b.is_empty());
+                let Some((scheme, value)) = named else {
+                    return Err(Fault::row(
+                        "the subject is a customer's id or scheme:value, such as email:...",
+                    ));
+                };
+                let identifier = Identifier { scheme: scheme.into(), value: value.into() };
+                let known = Known { identifier, kind: *kind, name: None, unique: false };
+                Ok(Who::Known(Arc::new(known)))
             }
             Customers::Known { scheme, id, kind, name, unique } => {
                 let identifier =

@@ -34,6 +34,11 @@ impl Columns {
         &self.names[slot.0]
     }
 
+    /// The names of all of them.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
+    }
+
     /// The required columns of which the file has none.
     pub fn missing(&self, has: impl Fn(&str) -> bool) -> Vec<&str> {
         let required = self.names.iter().zip(&self.required).filter(|(_, required)| **required);

@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 
-use super::intake::{Intake, Outcome, system};
+use super::intake::{ERASED, Intake, Outcome, system};
 use super::mapping::Mapping;
 use super::prepare::{Identity, Prepared, Preparer};
 use super::reader::{self, Rows};
@@ -68,6 +68,8 @@ pub struct Counts {
     pub irregular: u64,
     /// Events of the rows taken.
     pub events: u64,
+    /// Of the rows quarantined, those that say something new of customers who were erased.
+    pub erased: u64,
 }
 
 /// The summary of one file.
@@ -300,7 +302,14 @@ impl<'a> Run<'a> {
             self.counts.repeated += 1;
             return Ok(());
         }
+        let erased = fault.reason == ERASED;
+        // Nothing makes a fact about an erased customer acceptable: saying it again is no news.
+        if erased && (self.quarantine.holds(id) || self.quarantine.settled(id).is_some()) {
+            self.counts.repeated += 1;
+            return Ok(());
+        }
         self.counts.quarantined += 1;
+        self.counts.erased += u64::from(erased);
         if self.quarantine.holds(id) {
             return Ok(());
         }

@@ -5,6 +5,7 @@ mod hostile;
 mod mappings;
 mod page;
 mod real;
+mod reference;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -48,6 +48,12 @@ fn raw(history: &mut History) -> anyhow::Result<Append> {
 
 fn prepare(ledger: &Path, events: u64) -> anyhow::Result<Value> {
     let (log, _) = EmbeddedLog::open(ledger, cx_ledger::Options::default())?;
+    fill(&log, events)?;
+    Ok(json!({}))
+}
+
+/// Appends a believable history of so many events.
+pub fn fill(log: &EmbeddedLog, events: u64) -> anyhow::Result<()> {
     let mut history = History::new(events);
     let mut left = events;
     while left > 0 {
@@ -56,7 +62,7 @@ fn prepare(ledger: &Path, events: u64) -> anyhow::Result<Value> {
         log.append_many_blocking(appends)?;
         left -= count;
     }
-    Ok(json!({}))
+    Ok(())
 }
 
 fn open(directory: &Path) -> anyhow::Result<Arc<EmbeddedLog>> {

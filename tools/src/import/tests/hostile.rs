@@ -69,7 +69,7 @@ fn a_mended_row_is_taken_once_and_not_asked_for_again() {
     assert_eq!(house.import_bytes(file, SALES).unwrap().quarantined, 2);
     let mut store = house.quarantine();
     let entries = store.entries().unwrap();
-    let first = mended(&entries[0], &["amount=5.00".into()], None).unwrap();
+    let first = mended(&entries[0], &["amount=5.00".into()], None, [].into_iter()).unwrap();
     store.mend(&first).unwrap();
     let entries = store.entries().unwrap();
     let counts = retake(house.data(), &mut store, &entries, None).unwrap();
@@ -77,7 +77,7 @@ fn a_mended_row_is_taken_once_and_not_asked_for_again() {
     let left = store.entries().unwrap();
     assert_eq!(left.len(), 1);
     let row = r#"{"id":"2","who":"ada","at":"2020-01-01","amount":"3"}"#;
-    let second = mended(&left[0], &[], Some(row)).unwrap();
+    let second = mended(&left[0], &[], Some(row), [].into_iter()).unwrap();
     store.mend(&second).unwrap();
     assert_eq!(retake(house.data(), &mut store, &[second], None).unwrap().taken, 1);
     assert!(store.entries().unwrap().is_empty());
@@ -97,7 +97,7 @@ fn a_corrected_mapping_takes_the_rows_out_of_quarantine() {
 }
 
 #[test]
-fn rows_of_an_erased_customer_go_to_quarantine() {
+fn new_rows_of_an_erased_customer_go_to_quarantine_once_and_old_ones_are_repeated() {
     let house = House::new();
     let file = b"id,who,at,amount\n1,ada,2020-01-01,5\n2,bob,2020-01-01,5\n";
     assert_eq!(house.import_bytes(file, SALES).unwrap().taken, 2);
@@ -106,8 +106,26 @@ fn rows_of_an_erased_customer_go_to_quarantine() {
     let counts =
         house.import_bytes(b"id,who,at,amount\n3,ada,2020-01-02,5\n4,bob,2020-01-02,5\n", SALES);
     let counts = counts.unwrap();
-    assert_eq!((counts.taken, counts.quarantined), (1, 1));
+    assert_eq!((counts.taken, counts.quarantined, counts.erased), (1, 1, 1));
+    assert_eq!(house.quarantine().entries().unwrap()[0].reason, "the customer was erased");
     assert_eq!(count(&house.events(), "CustomerRegistered"), 2);
+    let again = house.import_bytes(file, SALES).unwrap();
+    assert_eq!((again.taken, again.repeated, again.quarantined), (0, 2, 0));
+    let new = b"id,who,at,amount\n3,ada,2020-01-02,5\n4,bob,2020-01-02,5\n";
+    let again = house.import_bytes(new, SALES).unwrap();
+    assert_eq!((again.repeated, again.quarantined, again.erased), (2, 0, 0));
+    assert_eq!(house.quarantine().entries().unwrap().len(), 1);
+}
+
+#[test]
+fn a_column_that_neither_row_nor_mapping_has_cannot_be_mended() {
+    let house = House::new();
+    house.import_bytes(b"id,who,at,amount\n1,ada,2020-01-01,five\n", SALES).unwrap();
+    let entry = house.quarantine().entries().unwrap().remove(0);
+    let named = ["amount", "item"].into_iter();
+    let error = mended(&entry, &["amuont=5".into()], None, named.clone()).unwrap_err().to_string();
+    assert!(error.contains("amuont") && error.contains("amount, at, id, item, who"), "{error}");
+    assert!(mended(&entry, &["item=tea".into()], None, named).is_ok());
 }
 
 #[test]
@@ -166,7 +184,7 @@ fn cloud_events_are_known_by_their_source_and_id() {
     let house = House::new();
     let line = |source: &str, id: &str, channel: &str| {
         format!(
-            r#"{{"specversion":"1.0","type":"InteractionRecorded","source":"{source}","id":"{id}","time":"2024-05-01T10:00:00+02:00","subject":"c-1","data":{{"kind":"call","channel":"{channel}","durationSeconds":65,"text":"Hello"}}}}"#
+            r#"{{"specversion":"1.0","type":"cx.InteractionRecorded","source":"{source}","id":"{id}","time":"2024-05-01T10:00:00+02:00","subject":"crm:c-1","data":{{"kind":"call","channel":"{channel}","duration_seconds":65,"text":"Hello"}}}}"#
         )
     };
     let file = [

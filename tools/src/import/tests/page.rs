@@ -22,7 +22,7 @@ fn the_pages_example_is_taken_mended_and_taken_again() {
     assert_eq!((entry.line, entry.column.as_deref()), (4, Some("day")));
     let sets: Vec<_> =
         PAGE.split("--set ").skip(1).map(|rest| rest.lines().next().unwrap().to_owned()).collect();
-    let entry = mended(&entry, &sets, None).unwrap();
+    let entry = mended(&entry, &sets, None, [].into_iter()).unwrap();
     store.mend(&entry).unwrap();
     assert_eq!(retake(house.data(), &mut store, &[entry], None).unwrap().taken, 1);
     let again = house.import_bytes(csv[0].as_bytes(), &maps[0]).unwrap();

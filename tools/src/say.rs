@@ -1,0 +1,34 @@
+//! What commands print goes through here: a reader that goes away, such as `head`, ends the command
+//! quietly instead of with a panic.
+
+use std::fmt::Arguments;
+use std::io::{ErrorKind, Write};
+
+/// What a shell reports of a program that a closed pipe ended: 128 and the number of SIGPIPE.
+const CLOSED_PIPE: i32 = 141;
+
+/// Prints a line on standard output.
+macro_rules! say {
+    ($($what:tt)*) => {
+        $crate::say::line(format_args!($($what)*))
+    };
+}
+
+/// Prints a line; ends the program if nobody can read it any more.
+pub fn line(what: Arguments<'_>) {
+    let mut out = std::io::stdout().lock();
+    let Err(error) = writeln!(out, "{what}").and_then(|()| out.flush()) else { return };
+    if error.kind() == ErrorKind::BrokenPipe {
+        std::process::exit(CLOSED_PIPE);
+    }
+    // Standard error may be gone as well; there is nobody left to tell.
+    let _ = writeln!(std::io::stderr(), "Error: standard output cannot be written: {error}");
+    std::process::exit(1);
+}
+
+/// Prints a line for whoever still reads; the program goes on without them.
+pub fn aside(what: Arguments<'_>) {
+    let mut out = std::io::stdout().lock();
+    // A server outlives the terminal it was started from.
+    let _ = writeln!(out, "{what}").and_then(|()| out.flush());
+}
