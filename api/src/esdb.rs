@@ -15,6 +15,7 @@ pub mod guard;
 mod links;
 pub mod listen;
 mod node;
+mod persistent;
 mod read;
 mod state;
 mod store;
@@ -31,6 +32,7 @@ use uuid::Uuid;
 use crate::auth::Tokens;
 use crate::serve::Drain;
 use guard::Guard;
+use persistent::Groups;
 use store::Store;
 
 /// The protocol over a ledger. Clones share everything.
@@ -44,6 +46,7 @@ struct Shared {
     tokens: Option<Tokens>,
     drain: Drain,
     instance: Uuid,
+    groups: Arc<Groups>,
 }
 
 impl Endpoint {
@@ -61,7 +64,9 @@ impl Endpoint {
 
     fn of(store: Store, tokens: Option<Tokens>, drain: Drain) -> Self {
         let store = Arc::new(store);
-        Self { shared: Arc::new(Shared { store, tokens, drain, instance: Uuid::new_v4() }) }
+        let groups = Arc::new(Groups::new(Arc::clone(&store), drain.clone()));
+        let instance = Uuid::new_v4();
+        Self { shared: Arc::new(Shared { store, tokens, drain, instance, groups }) }
     }
 
     /// Everything that is answered on the socket with this address.

@@ -16,7 +16,7 @@ use tonic::server::Grpc;
 use tonic::{Status, Streaming};
 
 use super::fault::{Fault, MESSAGE_LIMIT};
-use super::{Endpoint, access, node, streams};
+use super::{Endpoint, access, node, persistent, streams};
 use crate::auth::Caller;
 
 /// Room for what surrounds the events of a batch.
@@ -66,6 +66,9 @@ async fn answer(endpoint: Endpoint, address: SocketAddr, request: Request) -> Re
         Some("streams.Streams") => streams::call(method, call).await,
         Some("server_features.ServerFeatures") => node::features(method, call).await,
         Some("gossip.Gossip") => node::gossip(method, call).await,
+        Some("persistent_subscriptions.PersistentSubscriptions") => {
+            persistent::call(method, call).await
+        }
         _ => unknown(),
     }
 }
@@ -108,6 +111,12 @@ async fn in_time<T>(
 }
 
 impl Call {
+    /// What the client calls its connection.
+    pub fn connection_name(&self) -> String {
+        let name = self.request.headers().get("connection-name");
+        name.and_then(|name| name.to_str().ok()).unwrap_or_default().to_owned()
+    }
+
     /// A method with one question and one answer.
     pub async fn unary<Q, A, F>(self, method: impl Fn(Q) -> F + Send + Sync) -> Response
     where

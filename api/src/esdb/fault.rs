@@ -22,7 +22,11 @@ pub enum Fault {
         stream: String,
     },
     /// A stream that should be deleted is not as expected.
-    #[error("stream {stream} is not as expected: expected {expected}, is {actual}")]
+    ///
+    /// Clients read this text: its first word and its three fields are part of the protocol.
+    #[error(
+        "refused: WrongExpectedVersion. Stream: {stream}, Expected version: {expected}, Actual version: {actual}"
+    )]
     WrongVersion {
         /// Which.
         stream: String,
@@ -55,7 +59,7 @@ pub enum Fault {
     #[error("{0}")]
     Failed(String),
     /// A persistent subscription is not as expected.
-    #[error("persistent subscription {group} to {stream}: {why}")]
+    #[error("{why}: persistent subscription {group} to {stream}")]
     Group {
         /// The stream, `$all` for all.
         stream: String,
@@ -76,7 +80,7 @@ pub enum GroupFault {
     #[error("does not exist")]
     Missing,
     /// No more subscribers are taken.
-    #[error("has as many subscribers as it takes")]
+    #[error("Maximum subscriptions reached")]
     Full,
     /// It ended.
     #[error("was dropped")]

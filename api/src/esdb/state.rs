@@ -44,12 +44,12 @@ pub(super) enum Deleted {
 }
 
 impl StreamState {
-    /// From the last event of the metadata stream, if there is one.
-    pub fn of(last: Option<&RawEvent>) -> Self {
-        let Some(last) = last else { return Self::default() };
-        if &*last.event_type == TOMBSTONE {
+    /// From the last event of the stream and the last one of its metadata, where there is one.
+    pub fn of(last: Option<&RawEvent>, metadata: Option<&RawEvent>) -> Self {
+        if last.is_some_and(|last| &*last.event_type == TOMBSTONE) {
             return Self { deleted: Deleted::ForEver, ..Self::default() };
         }
+        let Some(last) = metadata else { return Self::default() };
         let fields: Map<String, Value> = serde_json::from_slice(&last.data).unwrap_or_default();
         let number = |name: &str| fields.get(name).and_then(Value::as_u64);
         let first = number("$tb").unwrap_or(0);

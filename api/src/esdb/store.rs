@@ -83,8 +83,8 @@ impl Store {
             return Ok(Arc::clone(known));
         }
         let Ok(metadata) = metadata_of(stream) else { return Ok(Arc::default()) };
-        let last = self.last(&metadata).await?;
-        let state = Arc::new(StreamState::of(last.as_ref()));
+        let (last, metadata) = (self.last(stream).await?, self.last(&metadata).await?);
+        let state = Arc::new(StreamState::of(last.as_ref(), metadata.as_ref()));
         let mut remembered = self.remembered();
         if remembered.len() >= REMEMBERED {
             remembered.clear();
@@ -93,7 +93,8 @@ impl Store {
         Ok(state)
     }
 
-    async fn last(&self, stream: &StreamName) -> Result<Option<cx_ledger::RawEvent>, Fault> {
+    /// The last event of a stream.
+    pub async fn last(&self, stream: &StreamName) -> Result<Option<cx_ledger::RawEvent>, Fault> {
         let read = self.ledger.read_stream(stream, u64::MAX, Direction::Backwards, 1).await?;
         Ok(read.into_iter().next())
     }
@@ -121,9 +122,6 @@ impl Store {
         let _reading;
         if let Some(subject) = &subject {
             _writing = self.lock(subject).write().await;
-            if self.state_now(subject).await?.deleted == Deleted::ForEver {
-                return Err(Fault::Deleted { stream: stream.to_string() });
-            }
             self.remembered().remove(subject);
         } else {
             _reading = self.lock(&stream).read().await;
@@ -159,7 +157,7 @@ impl Store {
         let mut appends = Vec::new();
         if deleted && !events.is_empty() {
             let first = last.map_or(0, |last| last + 1);
-            appends.push(self.metadata_event(&stream, METADATA, state.with_first(Some(first)))?);
+            appends.push(metadata_event(&stream, state.with_first(Some(first)))?);
         }
         let events = foreign(&stream, events);
         appends.push(Append { stream: stream.clone(), expected, events });
@@ -210,6 +208,14 @@ impl Store {
         Ok(())
     }
 
+    /// Lets a stream begin at another revision.
+    pub async fn truncate(&self, stream: &StreamName, first: u64) -> Result<(), Fault> {
+        let _writing = self.lock(stream).write().await;
+        let state = self.state_now(stream).await?;
+        self.remembered().remove(stream);
+        self.write(vec![metadata_event(stream, state.with_first(Some(first)))?]).await.map(drop)
+    }
+
     /// Deletes a stream: for ever, or until it is appended to again.
     pub async fn delete(
         &self,
@@ -229,25 +235,23 @@ impl Store {
         if state.deleted == Deleted::ForEver {
             return Err(Fault::Deleted { stream: stream.to_string() });
         }
+        if state.deleted == Deleted::Softly && expected == Expected::StreamExists {
+            return Err(Fault::Deleted { stream: stream.to_string() });
+        }
         let last = self.last_revision(stream).await?;
-        let live = last.filter(|_| state.deleted == Deleted::No);
-        let fits = match expected {
-            Expected::Any | Expected::NoStream if for_ever => expected.holds(live),
-            _ => live.is_some() && expected.holds(live),
-        };
+        let fits = expected.holds(last) && (for_ever || last.is_some());
         if !fits {
             return Err(Fault::WrongVersion {
                 stream: stream.to_string(),
                 expected: expected_number(expected),
-                actual: live.map_or(-1, u64::cast_signed),
+                actual: last.map_or(-1, u64::cast_signed),
             });
         }
         let mut appends = Vec::new();
         if for_ever {
-            appends.push(self.metadata_event(stream, TOMBSTONE, Bytes::from_static(b"{}"))?);
             appends.push(system_event(stream.clone(), TOMBSTONE, Bytes::from_static(b"{}")));
         } else {
-            appends.push(self.metadata_event(stream, METADATA, state.with_first(None))?);
+            appends.push(metadata_event(stream, state.with_first(None))?);
         }
         self.remembered().remove(stream);
         match self.write(appends).await? {
@@ -255,15 +259,11 @@ impl Store {
             Outcome::Conflict(_) => Err(Fault::Unavailable("the stream changed; try again".into())),
         }
     }
+}
 
-    fn metadata_event(
-        &self,
-        stream: &StreamName,
-        event_type: &str,
-        data: Bytes,
-    ) -> Result<Append, Fault> {
-        Ok(system_event(metadata_of(stream)?, event_type, data))
-    }
+/// Metadata of a stream, about to be appended.
+fn metadata_event(stream: &StreamName, data: Bytes) -> Result<Append, Fault> {
+    Ok(system_event(metadata_of(stream)?, METADATA, data))
 }
 
 /// Refuses to take something away from a stream of the ledger's own.

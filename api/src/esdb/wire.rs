@@ -3,5 +3,6 @@
 
 pub mod features;
 pub mod gossip;
+pub mod persistent;
 pub mod shared;
 pub mod streams;
