@@ -8,6 +8,7 @@ pub mod auth;
 mod body;
 pub mod documents;
 pub mod errors;
+pub mod esdb;
 pub mod executor;
 pub mod guard;
 pub mod health;

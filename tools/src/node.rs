@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use cx_api::auth::Tokens;
+use cx_api::esdb::Endpoint;
+use cx_api::esdb::listen::{Tls, listen};
 use cx_api::executor::{ExecutorConfig, Guarded};
 use cx_api::http::{Api, ApiConfig};
 use cx_api::intake::BookIntake;
@@ -28,6 +30,23 @@ pub struct Node {
     listener: TcpListener,
     address: SocketAddr,
     server_file: std::path::PathBuf,
+    event_store: Option<EventStore>,
+}
+
+/// The event-store endpoint, about to listen.
+struct EventStore {
+    endpoint: Endpoint,
+    listener: TcpListener,
+    tls: Option<Tls>,
+    address: SocketAddr,
+}
+
+/// Where the event store listens, and with which certificate.
+pub struct EventStoreMeeting {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Without one it speaks in the clear.
+    pub tls: Option<Tls>,
 }
 
 /// How a node meets the network.
@@ -38,6 +57,8 @@ pub struct Meeting {
     pub tokens: Option<Tokens>,
     /// Host names and origins.
     pub api: ApiConfig,
+    /// The event-store endpoint, if it is wanted.
+    pub event_store: Option<EventStoreMeeting>,
 }
 
 impl Node {
@@ -45,6 +66,10 @@ impl Node {
     pub async fn start(opened: &Opened, meeting: Meeting) -> anyhow::Result<Self> {
         let listener = bind(meeting.listen, meeting.tokens.as_ref()).await?;
         let address = listener.local_addr()?;
+        let store = match meeting.event_store {
+            None => None,
+            Some(store) => Some((bind(store.listen, meeting.tokens.as_ref()).await?, store.tls)),
+        };
         let ledger = Arc::clone(opened.book.ledger());
         let engine = Engine::start(ledger, &opened.places.views(), Options::default()).await?;
         let system = System { book: opened.book.clone(), engine: Arc::new(engine) };
@@ -59,6 +84,15 @@ impl Node {
         let vault = Arc::clone(system.book.vault());
         let aside = IngestAside::open(opened.places.data(), vault)?;
         let intake = BookIntake::new(system.book.clone()).with_aside(Arc::new(aside));
+        let event_store = match store {
+            None => None,
+            Some((listener, tls)) => {
+                let tokens = meeting.tokens.clone();
+                let endpoint = Endpoint::guarded(&system.book, tokens, drain.clone());
+                let address = listener.local_addr()?;
+                Some(EventStore { endpoint, listener, tls, address })
+            }
+        };
         let router = Api::new(executor, meeting.api, readiness.clone(), drain.clone())
             .with_tokens(meeting.tokens)
             .with_figures(readiness)
@@ -67,12 +101,19 @@ impl Node {
         let server_file = opened.places.server();
         std::fs::write(&server_file, format!("http://{address}\n"))
             .with_context(|| format!("{} cannot be written", server_file.display()))?;
-        Ok(Self { system, pasts, router, drain, listener, address, server_file })
+        Ok(Self { system, pasts, router, drain, listener, address, server_file, event_store })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where the event store is found by its clients, if there is one.
+    pub fn event_store(&self) -> Option<String> {
+        self.event_store
+            .as_ref()
+            .map(|store| format!("esdb://{}?tls={}", store.address, store.tls.is_some()))
     }
 
     /// The ledger and the views.
@@ -85,7 +126,13 @@ impl Node {
         self,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> anyhow::Result<()> {
+        let event_store = self
+            .event_store
+            .map(|store| tokio::spawn(listen(store.endpoint, store.listener, store.tls)));
         let served = serve(self.listener, self.router, self.drain, shutdown).await;
+        if let Some(event_store) = event_store {
+            event_store.abort();
+        }
         self.system.engine.shutdown().await;
         self.pasts.shutdown().await;
         // The file only tells other commands whom to ask; a left-over one does no harm.

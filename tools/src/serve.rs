@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use clap::Args;
 use cx_api::auth::Tokens;
+use cx_api::esdb::listen::{Tls, choose_cryptography};
 use cx_api::http::ApiConfig;
 
-use crate::node::{Meeting, Node, asked_to_end};
+use crate::node::{EventStoreMeeting, Meeting, Node, asked_to_end};
 use crate::open::Opened;
 
 /// Serve GraphQL, subscriptions and ingest over a data directory.
@@ -17,13 +18,41 @@ use crate::open::Opened;
 #[command(after_help = "Examples:
   cxledger serve
   cxledger serve --data /var/lib/cxledger --listen 127.0.0.1:9000
-  cxledger serve --listen 0.0.0.0:8080 --tokens tokens.txt --host ledger.example.org")]
+  cxledger serve --listen 0.0.0.0:8080 --tokens tokens.txt --host ledger.example.org
+  cxledger serve --esdb 127.0.0.1:2113")]
 pub struct Serve {
     /// The data directory; made if it is not there.
     #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data")]
     data: PathBuf,
     #[command(flatten)]
     network: Network,
+    #[command(flatten)]
+    event_store: EventStore,
+}
+
+/// The event-store endpoint, for clients of KurrentDB and EventStoreDB.
+#[derive(Debug, Args)]
+pub struct EventStore {
+    /// Serve the ledger to clients of KurrentDB and EventStoreDB at this address, such as 127.0.0.1:2113. Beyond loopback --tokens is asked for: a user's name is a token's name, the password the token.
+    #[arg(long, env = "CXLEDGER_ESDB")]
+    esdb: Option<SocketAddr>,
+    /// The certificates of the event store, PEM; without them it speaks in the clear.
+    #[arg(long, requires_all = ["esdb", "esdb_key"])]
+    esdb_cert: Option<PathBuf>,
+    /// The key of the first certificate, PEM.
+    #[arg(long, requires_all = ["esdb", "esdb_cert"])]
+    esdb_key: Option<PathBuf>,
+}
+
+impl EventStore {
+    fn meeting(&self) -> anyhow::Result<Option<EventStoreMeeting>> {
+        let Some(listen) = self.esdb else { return Ok(None) };
+        let tls = match (&self.esdb_cert, &self.esdb_key) {
+            (Some(certificates), Some(key)) => Some(Tls::read(certificates, key)?),
+            _ => None,
+        };
+        Ok(Some(EventStoreMeeting { listen, tls }))
+    }
 }
 
 /// Where and for whom to listen.
@@ -50,7 +79,7 @@ impl Network {
         let mut api = ApiConfig::default();
         api.hosts.clone_from(&self.hosts);
         api.origins.clone_from(&self.origins);
-        Ok(Meeting { listen: self.listen, tokens, api })
+        Ok(Meeting { listen: self.listen, tokens, api, event_store: None })
     }
 }
 
@@ -58,10 +87,15 @@ impl Serve {
     /// Serves until Ctrl-C or a termination signal.
     pub fn run(&self) -> anyhow::Result<()> {
         let opened = Opened::to_write(&self.data)?;
-        let meeting = self.network.meeting()?;
+        let mut meeting = self.network.meeting()?;
+        meeting.event_store = self.event_store.meeting()?;
+        choose_cryptography();
         opened.runtime.block_on(async {
             let node = Node::start(&opened, meeting).await?;
             say!("cxledger serves {} at http://{}", self.data.display(), node.address());
+            if let Some(event_store) = node.event_store() {
+                say!("event store at {event_store}");
+            }
             let engine = Arc::clone(&node.system().engine);
             let head = opened.book.ledger().head().await?;
             let catching_up = tokio::spawn(async move {

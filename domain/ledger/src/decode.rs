@@ -1,12 +1,19 @@
 //! From the bytes the ledger keeps to the event the model knows.
 
-use cx_model::{DecodeError, Recorded};
+use cx_model::event::UnknownEvent;
+use cx_model::{Actor, DecodeError, Envelope, Event, Recorded};
+use jiff::Timestamp;
 
+use crate::foreign::is_foreign;
 use crate::port::RawEvent;
 
-/// Reads an event. Personal values in it stay sealed.
+/// Reads an event. Personal values in it stay sealed; a foreign event is unknown.
 pub fn decode(raw: &RawEvent) -> Result<Recorded, DecodeError> {
-    let (envelope, event) = cx_model::decode(&raw.event_type, &raw.data, &raw.metadata)?;
+    let (envelope, event) = if is_foreign(&raw.metadata) {
+        foreign(raw)
+    } else {
+        cx_model::decode(&raw.event_type, &raw.data, &raw.metadata)?
+    };
     Ok(Recorded {
         ordinal: raw.ordinal,
         position: raw.position,
@@ -17,4 +24,12 @@ pub fn decode(raw: &RawEvent) -> Result<Recorded, DecodeError> {
         envelope,
         event,
     })
+}
+
+/// What the model knows of a foreign event: its type and its data, unread.
+fn foreign(raw: &RawEvent) -> (Envelope, Event) {
+    let unknown =
+        UnknownEvent { event_type: raw.event_type.as_ref().into(), data: raw.data.to_vec() };
+    let actor = Actor::System { name: "foreign".into() };
+    (Envelope::new(Timestamp::UNIX_EPOCH, actor), Event::Unknown(unknown))
 }

@@ -85,9 +85,11 @@ fn measure(arguments: &Graphql, directory: &Path) -> anyhow::Result<Map<String, 
     };
     let (node, reader) = runtime.block_on(async {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let node =
-            Node::start(&opened, Meeting { listen, tokens: None, api: ApiConfig::default() })
-                .await?;
+        let node = Node::start(
+            &opened,
+            Meeting { listen, tokens: None, api: ApiConfig::default(), event_store: None },
+        )
+        .await?;
         let engine = &node.system().engine;
         engine.at_least(opened.log.head_now(), &[], Duration::from_mins(2)).await?;
         let reader = engine.reader::<Timeline>();

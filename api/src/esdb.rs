@@ -1,0 +1,76 @@
+//! The event-store endpoint: the ledger over the gRPC protocol of KurrentDB and EventStoreDB, for
+//! their official clients.
+//!
+//! [`Endpoint`] is the protocol over a ledger; [`listen::listen`] serves it on a socket, in the
+//! clear or over TLS. The ledger's own streams stand under a [`guard::Guard`].
+
+mod access;
+mod append;
+mod batch;
+mod dispatch;
+mod event;
+pub mod fault;
+mod filter;
+pub mod guard;
+mod links;
+pub mod listen;
+mod node;
+mod persistent;
+mod read;
+mod state;
+mod store;
+mod streams;
+mod subscribe;
+mod wire;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use cx_ledger::{Book, Ledger};
+use uuid::Uuid;
+
+use crate::auth::Tokens;
+use crate::serve::Drain;
+use guard::Guard;
+use persistent::Groups;
+use store::Store;
+
+/// The protocol over a ledger. Clones share everything.
+#[derive(Clone)]
+pub struct Endpoint {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    store: Arc<Store>,
+    tokens: Option<Tokens>,
+    drain: Drain,
+    instance: Uuid,
+    groups: Arc<Groups>,
+}
+
+impl Endpoint {
+    /// An event store whose streams are all free: the ledger has no streams of its own.
+    pub fn free(ledger: Arc<dyn Ledger>, tokens: Option<Tokens>, drain: Drain) -> Self {
+        Self::of(Store::new(ledger, None), tokens, drain)
+    }
+
+    /// The event store of a book: the ledger's own streams take only what the model accepts and
+    /// lose nothing, all others are free.
+    pub fn guarded(book: &Book, tokens: Option<Tokens>, drain: Drain) -> Self {
+        let guard = Guard::new(book.clone());
+        Self::of(Store::new(Arc::clone(book.ledger()), Some(guard)), tokens, drain)
+    }
+
+    fn of(store: Store, tokens: Option<Tokens>, drain: Drain) -> Self {
+        let store = Arc::new(store);
+        let groups = Arc::new(Groups::new(Arc::clone(&store), drain.clone()));
+        let instance = Uuid::new_v4();
+        Self { shared: Arc::new(Shared { store, tokens, drain, instance, groups }) }
+    }
+
+    /// Everything that is answered on the socket with this address.
+    pub fn router(&self, address: SocketAddr) -> axum::Router {
+        dispatch::router(self.clone(), address)
+    }
+}

@@ -1,0 +1,178 @@
+//! Many appends on one stream: each is gathered from its parts, made as one, and answered when it
+//! is durable. They are made one after the other, in the order in which they were completed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cx_ledger::{APPEND_LIMIT, Expected};
+use cx_model::StreamName;
+use futures::stream::{self, BoxStream, StreamExt};
+use tonic::{Code, Status, Streaming};
+use uuid::Uuid;
+
+use super::append::{Gathered, appended, success};
+use super::event::{expected, stream_name};
+use super::fault::Fault;
+use super::store::{Outcome, Store};
+use super::wire::shared::{
+    AnyMessage, BadRequestDetail, DetailCurrent, DetailExpected, Empty, InnerStatus,
+    StreamDeletedDetail, StreamIdentifier, TooLargeDetail, WireId, WrongVersionDetail,
+};
+use super::wire::streams::{
+    BatchExpected, BatchOptions, BatchReq, BatchResp, BatchResult, WireExpected,
+};
+
+/// How many appends may be begun and not completed on one stream.
+const OPEN: usize = 64;
+/// The longest that an append may take.
+const LONGEST: Duration = Duration::from_mins(1);
+
+/// An append whose parts are still coming in.
+struct Begun {
+    correlation: WireId,
+    options: BatchOptions,
+    gathered: Result<Gathered, Fault>,
+}
+
+/// A stream of appends.
+struct Batches {
+    store: Arc<Store>,
+    parts: Streaming<BatchReq>,
+    begun: HashMap<Uuid, Begun>,
+}
+
+/// Takes appends until the client has no more.
+pub(super) fn batches(
+    store: Arc<Store>,
+    parts: Streaming<BatchReq>,
+) -> BoxStream<'static, Result<BatchResp, Status>> {
+    let batches = Batches { store, parts, begun: HashMap::new() };
+    let next = |batches: Option<Batches>| async {
+        let mut batches = batches?;
+        match batches.next().await {
+            Ok(Some(answer)) => Some((Ok(answer), Some(batches))),
+            Ok(None) => None,
+            Err(status) => Some((Err(status), None)),
+        }
+    };
+    stream::unfold(Some(batches), next).boxed()
+}
+
+impl Batches {
+    async fn next(&mut self) -> Result<Option<BatchResp>, Status> {
+        while let Some(part) = self.parts.next().await.transpose()? {
+            let correlation = part.correlation.clone().unwrap_or_default();
+            let id = correlation.id();
+            let id = id.ok_or_else(|| Fault::Bad("a batch has no correlation id".into()))?;
+            if !self.begun.contains_key(&id) && self.begun.len() >= OPEN {
+                let reason = format!("complete some of the {OPEN} batches that are begun");
+                return Err(Fault::Bad(reason).into());
+            }
+            let begun = self.begun.entry(id).or_insert_with(|| Begun {
+                correlation,
+                options: BatchOptions::default(),
+                gathered: Ok(Gathered::default()),
+            });
+            if let Some(options) = part.options {
+                begun.options = options;
+            }
+            for event in part.events {
+                let Ok(gathered) = &mut begun.gathered else { break };
+                if let Err(fault) = gathered.take(event) {
+                    begun.gathered = Err(fault);
+                }
+            }
+            if part.is_final {
+                let begun = self.begun.remove(&id).expect("it was just there");
+                return Ok(Some(begun.complete(Arc::clone(&self.store)).await));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Begun {
+    async fn complete(self, store: Arc<Store>) -> BatchResp {
+        let wanted = expected(self.options.expected);
+        let named = self.options.stream.clone();
+        let result = match self.make(store, wanted).await {
+            Ok(Outcome::Appended(appended)) => BatchResult::Success(success(&appended)),
+            Ok(Outcome::Conflict(actual)) => BatchResult::Error(conflict(wanted, actual)),
+            Err(fault) => BatchResult::Error(told(&fault)),
+        };
+        BatchResp {
+            correlation: Some(self.correlation),
+            result: Some(result),
+            stream: named,
+            expected: self.options.expected.map(|expected| match expected {
+                WireExpected::Revision(revision) => BatchExpected::Revision(revision),
+                WireExpected::NoStream(empty) => BatchExpected::NoStream(empty),
+                WireExpected::Any(empty) => BatchExpected::Any(empty),
+                WireExpected::Exists(empty) => BatchExpected::Exists(empty),
+            }),
+        }
+    }
+
+    async fn make(&self, store: Arc<Store>, expected: Expected) -> Result<Outcome, Fault> {
+        let gathered = self.gathered.as_ref().map_err(Clone::clone)?;
+        let stream: StreamName = stream_name(self.options.stream.as_ref())?;
+        let making = appended(store, stream, expected, gathered.events.clone());
+        let late = Fault::Late("the append took longer than its deadline; append again".into());
+        tokio::time::timeout(self.patience(), making).await.map_err(|_| late)?
+    }
+
+    /// How long the append may take. Some clients send a time of the calendar as the span: no more
+    /// than the longest.
+    fn patience(&self) -> Duration {
+        let span = self.options.deadline.map(|deadline| {
+            let seconds = u64::try_from(deadline.seconds).unwrap_or(0);
+            Duration::new(seconds, u32::try_from(deadline.nanos).unwrap_or(0).min(999_999_999))
+        });
+        span.filter(|span| !span.is_zero()).unwrap_or(LONGEST).min(LONGEST)
+    }
+}
+
+fn conflict(expected: Expected, actual: Option<u64>) -> InnerStatus {
+    let detail = WrongVersionDetail {
+        current: Some(match actual {
+            Some(revision) => DetailCurrent::Revision(revision),
+            None => DetailCurrent::NoStream(Empty {}),
+        }),
+        expected: Some(match expected {
+            Expected::Revision(revision) => DetailExpected::Revision(revision),
+            Expected::NoStream => DetailExpected::NoStream(Empty {}),
+            Expected::Any => DetailExpected::Any(Empty {}),
+            Expected::StreamExists => DetailExpected::Exists(Empty {}),
+        }),
+    };
+    InnerStatus {
+        code: Code::AlreadyExists as i32,
+        message: "the stream is not as expected".into(),
+        detail: Some(AnyMessage::of("WrongExpectedVersion", &detail)),
+    }
+}
+
+fn told(fault: &Fault) -> InnerStatus {
+    let (code, detail) = match fault {
+        Fault::Deleted { stream } => {
+            let stream = Some(StreamIdentifier::of(stream));
+            let detail = StreamDeletedDetail { stream };
+            (Code::NotFound, AnyMessage::of("StreamDeleted", &detail))
+        }
+        Fault::Denied(_) | Fault::Unauthenticated => {
+            (Code::PermissionDenied, AnyMessage::of("AccessDenied", &Empty {}))
+        }
+        Fault::Late(_) => (Code::DeadlineExceeded, AnyMessage::of("Timeout", &Empty {})),
+        Fault::TooLarge { .. } => {
+            let detail = TooLargeDetail { limit: APPEND_LIMIT as u32 };
+            (Code::InvalidArgument, AnyMessage::of("MaximumAppendSizeExceeded", &detail))
+        }
+        Fault::Bad(_) | Fault::Missing(_) => {
+            let detail = BadRequestDetail { message: fault.to_string() };
+            (Code::InvalidArgument, AnyMessage::of("BadRequest", &detail))
+        }
+        other => (other.code(), AnyMessage::of("Unknown", &Empty {})),
+    };
+    InnerStatus { code: code as i32, message: fault.to_string(), detail: Some(detail) }
+}

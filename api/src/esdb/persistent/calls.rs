@@ -1,0 +1,314 @@
+//! The methods of the service of persistent subscriptions.
+
+use std::sync::Arc;
+
+use axum::response::Response;
+use cx_model::StreamName;
+use futures::stream::{self, BoxStream, StreamExt};
+use tokio::sync::{mpsc, oneshot};
+use tonic::{Status, Streaming};
+use uuid::Uuid;
+
+use super::super::access;
+use super::super::dispatch::{Call, unknown};
+use super::super::event::{Ids, stream_name};
+use super::super::fault::{Fault, GroupFault};
+use super::super::wire::persistent::{
+    ConsumedStream, ConsumerAnswer, ConsumerContent, ConsumerReq, ConsumerResp, DeleteGroupReq,
+    DeleteOf, GroupInfo, InfoReq, InfoResp, ListOf, ListReq, ListResp, PutFilter, PutOf, PutReq,
+    ReplayOf, ReplayReq, ReplayUntil, StreamOrAll,
+};
+use super::super::wire::shared::{Empty, StreamIdentifier, WireId};
+use super::super::wire::streams::{Confirmation, FromPosition, FromRevision};
+use super::Key;
+use super::group::{Action, Command, Joined, Wish};
+use super::register::{Groups, ended};
+use super::settings::{Definition, Settings, Wanted};
+
+/// Calls a method.
+pub(in super::super) async fn call(method: &str, call: Call) -> Response {
+    let groups = &Arc::clone(&call.endpoint.shared.groups);
+    let allowed = &access::must_write(&call.caller);
+    let name = &call.connection_name();
+    let prepared = || (Arc::clone(groups), allowed.clone());
+    match method {
+        "Create" | "Update" => {
+            let new = method == "Create";
+            call.unary(|question: PutReq| {
+                let (groups, allowed) = prepared();
+                async move {
+                    allowed?;
+                    let definition = definition(&groups, question).await?;
+                    groups.put(definition, new).await?;
+                    Ok(Empty {})
+                }
+            })
+            .await
+        }
+        "Delete" => {
+            call.unary(|question: DeleteGroupReq| {
+                let (groups, allowed) = prepared();
+                async move {
+                    allowed?;
+                    let options = question.options.unwrap_or_default();
+                    let key = match &options.of {
+                        Some(DeleteOf::All(_)) => key(None, options.group)?,
+                        Some(DeleteOf::Stream(stream)) => key(Some(stream), options.group)?,
+                        None => return Err(no_stream().into()),
+                    };
+                    groups.delete(&key).await?;
+                    Ok(Empty {})
+                }
+            })
+            .await
+        }
+        "GetInfo" => {
+            call.unary(|question: InfoReq| {
+                let groups = Arc::clone(groups);
+                async move {
+                    let options = question.options.unwrap_or_default();
+                    let key = of(options.of.as_ref(), options.group)?;
+                    Ok(InfoResp { info: Some(info(&groups, &key).await?) })
+                }
+            })
+            .await
+        }
+        "List" => {
+            call.unary(|question: ListReq| {
+                let groups = Arc::clone(groups);
+                async move { Ok(list(&groups, question).await?) }
+            })
+            .await
+        }
+        "ReplayParked" => {
+            call.unary(|question: ReplayReq| {
+                let (groups, allowed) = prepared();
+                async move {
+                    allowed?;
+                    replay(&groups, question).await?;
+                    Ok(Empty {})
+                }
+            })
+            .await
+        }
+        "RestartSubsystem" => call.unary(|_: Empty| async { Ok(Empty {}) }).await,
+        "Read" => {
+            call.both(|questions| {
+                let ((groups, allowed), name) = (prepared(), name.clone());
+                async move {
+                    allowed?;
+                    consume(groups, name, questions).await
+                }
+            })
+            .await
+        }
+        _ => unknown(),
+    }
+}
+
+fn no_stream() -> Fault {
+    Fault::Bad("neither a stream nor all is named".into())
+}
+
+fn key(stream: Option<&StreamIdentifier>, group: String) -> Result<Key, Fault> {
+    if group.is_empty() {
+        return Err(Fault::Bad("the group has no name".into()));
+    }
+    let stream = stream.map(|stream| stream_name(Some(stream))).transpose()?;
+    // Some clients name all streams as they name one.
+    let stream = stream.map(|stream| stream.to_string()).filter(|stream| stream != "$all");
+    Ok(Key { stream, group })
+}
+
+fn of(of: Option<&StreamOrAll>, group: String) -> Result<Key, Fault> {
+    match of {
+        Some(StreamOrAll::All(_)) => key(None, group),
+        Some(StreamOrAll::Stream(stream)) => key(Some(stream), group),
+        None => Err(no_stream()),
+    }
+}
+
+/// The group that a client asks for.
+async fn definition(groups: &Groups, question: PutReq) -> Result<Definition, Fault> {
+    let options = question.options.ok_or_else(|| Fault::Bad("the options are missing".into()))?;
+    let settings = options.settings.unwrap_or_default();
+    let ledger = groups.store().ledger();
+    let mut wanted = None;
+    let (key, from, start) = match options.of {
+        Some(PutOf::All(all)) => {
+            if let Some(PutFilter::Filter(filter)) = &all.filter {
+                wanted = Some(Wanted::of(filter)?);
+            }
+            let (from, start) = match all.from {
+                Some(FromPosition::Position(at)) => {
+                    (at.commit, format!("C:{}/P:{}", at.commit, at.prepare))
+                }
+                Some(FromPosition::End(_)) => {
+                    (ledger.head().await?.commit() + 1, "C:-1/P:-1".to_owned())
+                }
+                _ => (0, "C:0/P:0".to_owned()),
+            };
+            (key(None, options.group)?, from, start)
+        }
+        Some(PutOf::Stream(of)) => {
+            let stream = stream_name(of.stream.as_ref().or(options.legacy_stream.as_ref()))?;
+            let (from, start) = from_revision(groups, &stream, of.from).await?;
+            (
+                key(of.stream.as_ref().or(options.legacy_stream.as_ref()), options.group)?,
+                from,
+                start,
+            )
+        }
+        None => {
+            let stream = stream_name(options.legacy_stream.as_ref())?;
+            let from = match settings.legacy_revision {
+                u64::MAX => FromRevision::End(Empty {}),
+                revision => FromRevision::Revision(revision),
+            };
+            let (from, start) = from_revision(groups, &stream, Some(from)).await?;
+            (key(options.legacy_stream.as_ref(), options.group)?, from, start)
+        }
+    };
+    let settings = Settings::of(&settings)?;
+    Ok(Definition { key, made: Uuid::new_v4(), from, start, wanted, settings })
+}
+
+async fn from_revision(
+    groups: &Groups,
+    stream: &StreamName,
+    from: Option<FromRevision>,
+) -> Result<(u64, String), Fault> {
+    Ok(match from {
+        Some(FromRevision::Revision(revision)) => (revision, revision.to_string()),
+        Some(FromRevision::End(_)) => {
+            let last = groups.store().last_revision(stream).await?;
+            (last.map_or(0, |last| last + 1), "-1".to_owned())
+        }
+        _ => (0, "0".to_owned()),
+    })
+}
+
+async fn info(groups: &Groups, key: &Key) -> Result<GroupInfo, Fault> {
+    let (answer, info) = oneshot::channel();
+    groups.task(key).await?.send(Command::Info(answer)).await.map_err(ended)?;
+    info.await.map_err(ended)
+}
+
+async fn list(groups: &Groups, question: ListReq) -> Result<ListResp, Fault> {
+    let wanted = question.options.and_then(|options| options.of);
+    let keys = match wanted {
+        Some(ListOf::Stream(listed)) => {
+            let wanted = of(listed.of.as_ref(), "any".into())?;
+            let keys = groups.keys(|key| key.stream == wanted.stream).await?;
+            if keys.is_empty() {
+                return Err(Key { group: String::new(), ..wanted }.fault(GroupFault::Missing));
+            }
+            keys
+        }
+        _ => groups.keys(|_| true).await?,
+    };
+    let mut listed = Vec::with_capacity(keys.len());
+    for key in keys {
+        match info(groups, &key).await {
+            Ok(info) => listed.push(info),
+            // It was deleted in the meantime.
+            Err(Fault::Group { .. } | Fault::Unavailable(_)) => {}
+            Err(fault) => return Err(fault),
+        }
+    }
+    Ok(ListResp { groups: listed })
+}
+
+async fn replay(groups: &Groups, question: ReplayReq) -> Result<(), Fault> {
+    let options = question.options.unwrap_or_default();
+    let key = match &options.of {
+        Some(ReplayOf::All(_)) => key(None, options.group)?,
+        Some(ReplayOf::Stream(stream)) => key(Some(stream), options.group)?,
+        None => return Err(no_stream()),
+    };
+    let limit = match options.until {
+        Some(ReplayUntil::StopAt(count)) => u64::try_from(count).unwrap_or(0),
+        _ => u64::MAX,
+    };
+    let (answer, replayed) = oneshot::channel();
+    let command = Command::Replay { limit, answer };
+    groups.task(&key).await?.send(command).await.map_err(ended)?;
+    replayed.await.map_err(ended)?
+}
+
+/// The most events that one consumer may have at a time.
+const SLOTS: usize = 10_000;
+
+/// A consumer, from its options to its end.
+async fn consume(
+    groups: Arc<Groups>,
+    name: String,
+    mut questions: Streaming<ConsumerReq>,
+) -> Result<BoxStream<'static, Result<ConsumerResp, Status>>, Status> {
+    let first = questions.next().await.transpose()?.and_then(|first| first.content);
+    let Some(ConsumerContent::Options(options)) = first else {
+        return Err(Fault::Bad("a consumer begins with its options".into()).into());
+    };
+    let key = match &options.of {
+        Some(ConsumedStream::All(_)) => key(None, options.group.clone())?,
+        Some(ConsumedStream::Stream(stream)) => key(Some(stream), options.group.clone())?,
+        None => return Err(no_stream().into()),
+    };
+    let slots = usize::try_from(options.buffer_size).unwrap_or(0).clamp(1, SLOTS);
+    let wish = Wish { ids: Ids::of(options.ids.as_ref()), slots, name };
+    let task = groups.task(&key).await?;
+    let (answer, joined) = oneshot::channel();
+    task.send(Command::Connect { wish, answer }).await.map_err(ended)?;
+    let Joined { number, messages } = joined.await.map_err(ended)??;
+    let subscription = format!("{}::{}", key.stream(), key.group);
+    let confirmation = ConsumerAnswer::Confirmation(Confirmation { subscription });
+    let confirmed = stream::iter([Ok(ConsumerResp { content: Some(confirmation) })]);
+    let hearing = Hearing { task, number, questions };
+    tokio::spawn(hearing.hear());
+    let told = stream::unfold((messages, false), |(mut messages, ended)| async move {
+        if ended {
+            return None;
+        }
+        let told = messages.recv().await.unwrap_or_else(|| {
+            Err(Status::unavailable("the persistent subscription ended; subscribe again"))
+        });
+        let ended = told.is_err();
+        Some((told, (messages, ended)))
+    });
+    Ok(confirmed.chain(told).boxed())
+}
+
+/// Hears what a consumer says until it is gone.
+struct Hearing {
+    task: mpsc::Sender<Command>,
+    number: u64,
+    questions: Streaming<ConsumerReq>,
+}
+
+impl Hearing {
+    async fn hear(mut self) {
+        let ids = |ids: &[WireId]| ids.iter().filter_map(WireId::id).collect();
+        while let Some(Ok(said)) = self.questions.next().await {
+            let consumer = self.number;
+            let command = match said.content {
+                Some(ConsumerContent::Ack(ack)) => Command::Done { consumer, ids: ids(&ack.ids) },
+                Some(ConsumerContent::Nack(nack)) => {
+                    let action = match nack.action {
+                        1 => Action::Park,
+                        3 => Action::Skip,
+                        4 => Action::Stop,
+                        _ => Action::Retry,
+                    };
+                    let (ids, reason) = (ids(&nack.ids), nack.reason);
+                    Command::NotDone { consumer, ids, action, reason }
+                }
+                Some(ConsumerContent::Options(_)) | None => break,
+            };
+            if self.task.send(command).await.is_err() {
+                return;
+            }
+        }
+        // The group may have ended first.
+        let _ = self.task.send(Command::Gone(self.number)).await;
+    }
+}

@@ -1,0 +1,428 @@
+//! A group at work: one task that reads, hands out, hears what became of each event, and notes how
+//! far it is.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use cx_ledger::RawEvent;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, MissedTickBehavior};
+use tonic::Status;
+use uuid::Uuid;
+
+use super::super::event::Ids;
+use super::super::fault::{Fault, GroupFault};
+use super::super::filter::Filter;
+use super::super::links::Links;
+use super::super::state::LINK;
+use super::super::store::{Store, system_event};
+use super::super::wire::persistent::GroupInfo;
+use super::OWN;
+use super::assign::choose;
+use super::consumers::{Consumer, Message, Origin, Told};
+use super::parked::Parked;
+use super::settings::Definition;
+use super::source::Source;
+use crate::serve::Draining;
+
+/// What a group is asked.
+pub(super) enum Command {
+    /// A consumer comes.
+    Connect { wish: Wish, answer: oneshot::Sender<Result<Joined, Fault>> },
+    /// A consumer goes.
+    Gone(u64),
+    /// Events are done.
+    Done { consumer: u64, ids: Vec<Uuid> },
+    /// Events are not done.
+    NotDone { consumer: u64, ids: Vec<Uuid>, action: Action, reason: String },
+    /// How does it stand?
+    Info(oneshot::Sender<GroupInfo>),
+    /// Parked events are told again, at most so many.
+    Replay { limit: u64, answer: oneshot::Sender<Result<(), Fault>> },
+    /// It ends: for a change, or for ever and with all it kept.
+    Stop { for_ever: bool, answer: oneshot::Sender<Result<(), Fault>> },
+}
+
+/// What a consumer wishes.
+pub(super) struct Wish {
+    pub ids: Ids,
+    pub slots: usize,
+    pub name: String,
+}
+
+/// What a consumer gets.
+pub(super) struct Joined {
+    pub number: u64,
+    pub messages: mpsc::Receiver<Told>,
+}
+
+/// What becomes of an event that is not done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Action {
+    Park,
+    Retry,
+    Skip,
+    Stop,
+}
+
+/// How far a group is, as the ledger keeps it.
+#[derive(Serialize, Deserialize)]
+struct Progress {
+    made: Uuid,
+    /// The place of the first event that is not done.
+    next: u64,
+}
+
+/// How often time-outs and progress are looked at.
+const TICK: Duration = Duration::from_millis(100);
+
+/// A group at work.
+pub(super) struct Group {
+    pub(super) store: Arc<Store>,
+    pub(super) definition: Definition,
+    filter: Option<Filter>,
+    pub(super) source: Source,
+    pub(super) consumers: Vec<Consumer>,
+    last_number: u64,
+    turn: u64,
+    pub(super) waiting: VecDeque<Message>,
+    pub(super) again: VecDeque<Message>,
+    /// The places of the events that were read and are not done.
+    pub(super) open: BTreeSet<u64>,
+    pub(super) parked: Parked,
+    /// The place that was noted last, if one was.
+    pub(super) noted: Option<u64>,
+    noted_at: Instant,
+    /// How many events were done since.
+    fresh: u64,
+    pub(super) total: i64,
+}
+
+impl Group {
+    /// From what the ledger keeps of it.
+    pub async fn open(store: Arc<Store>, definition: Definition) -> Result<Self, Fault> {
+        let key = &definition.key;
+        let parked = Parked::open(Arc::clone(&store), key.own("parked")?).await?;
+        let progress = store.last(&key.own("checkpoint")?).await?;
+        let progress: Option<Progress> =
+            progress.and_then(|event| serde_json::from_slice(&event.data).ok());
+        let noted = progress.filter(|noted| noted.made == definition.made).map(|noted| noted.next);
+        let stream = match &key.stream {
+            None => None,
+            Some(name) => Some(name.parse().map_err(|_| key.fault(GroupFault::Missing))?),
+        };
+        let filter = definition.wanted.as_ref().map(super::settings::Wanted::filter).transpose()?;
+        let source = Source::new(Arc::clone(&store), stream, noted.unwrap_or(definition.from));
+        Ok(Self {
+            store,
+            definition,
+            filter,
+            source,
+            consumers: Vec::new(),
+            last_number: 0,
+            turn: 0,
+            waiting: VecDeque::new(),
+            again: VecDeque::new(),
+            open: BTreeSet::new(),
+            parked,
+            noted,
+            noted_at: Instant::now(),
+            fresh: 0,
+            total: 0,
+        })
+    }
+
+    /// Works until it is stopped or the server ends.
+    pub async fn work(mut self, mut commands: mpsc::Receiver<Command>, mut draining: Draining) {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            self.hand_out().await;
+            let room = self.definition.settings.buffer().saturating_sub(self.waiting.len());
+            let reads = room > 0 && !self.consumers.is_empty();
+            let batch = room.min(self.definition.settings.batch());
+            tokio::select! {
+                biased;
+                () = draining.begun() => {
+                    self.end(&Status::unavailable("the server ends; subscribe again")).await;
+                    return;
+                }
+                command = commands.recv() => {
+                    let Some(command) = command else { return };
+                    if self.obey(command).await {
+                        return;
+                    }
+                }
+                _ = tick.tick() => self.tick().await,
+                read = self.source.next(batch), if reads => match read {
+                    Ok(events) => self.take(events).await,
+                    Err(error) => self.end(&Fault::from(error).into()).await,
+                },
+            }
+        }
+    }
+
+    /// Whether that was the end.
+    async fn obey(&mut self, command: Command) -> bool {
+        match command {
+            Command::Connect { wish, answer } => {
+                // A consumer that is gone already is noticed when it is handed something.
+                let _ = answer.send(self.connect(wish));
+            }
+            Command::Gone(number) => self.gone(number),
+            Command::Done { consumer, ids } => {
+                for message in self.taken(consumer, &ids) {
+                    self.done(message.origin).await;
+                }
+                self.note_if_many().await;
+            }
+            Command::NotDone { consumer, ids, action, reason } => {
+                for message in self.taken(consumer, &ids) {
+                    match action {
+                        Action::Park => self.park(message, &reason).await,
+                        Action::Skip => self.done(message.origin).await,
+                        Action::Retry => self.retry(message).await,
+                        Action::Stop => self.again.push_back(message),
+                    }
+                }
+                if action == Action::Stop {
+                    self.drop_consumer(consumer);
+                }
+                self.note_if_many().await;
+            }
+            Command::Info(answer) => {
+                let _ = answer.send(self.info().await);
+            }
+            Command::Replay { limit, answer } => {
+                let replayed = self.replay(limit).await;
+                let _ = answer.send(replayed);
+            }
+            Command::Stop { for_ever, answer } => {
+                let dropped = self.definition.key.fault(GroupFault::Dropped);
+                self.end(&dropped.into()).await;
+                let cleared = if for_ever { self.parked.clear().await } else { Ok(()) };
+                let _ = answer.send(cleared);
+                return true;
+            }
+        }
+        false
+    }
+
+    fn connect(&mut self, wish: Wish) -> Result<Joined, Fault> {
+        let most = usize::try_from(self.definition.settings.max_subscribers).unwrap_or(0);
+        self.consumers.retain(|consumer| !consumer.sender.is_closed() || consumer.count > 0);
+        if most > 0 && self.consumers.len() >= most {
+            return Err(self.definition.key.fault(GroupFault::Full));
+        }
+        self.last_number += 1;
+        let number = self.last_number;
+        let (sender, messages) = mpsc::channel(wish.slots + 1);
+        self.consumers.push(Consumer::new(number, wish.ids, wish.slots, wish.name, sender));
+        Ok(Joined { number, messages })
+    }
+
+    /// A consumer is gone: what it had goes to others, in order.
+    fn gone(&mut self, number: u64) {
+        let Some(place) = self.consumers.iter().position(|one| one.number == number) else {
+            return;
+        };
+        let mut had = self.consumers.remove(place).all();
+        had.sort_by_key(|message| std::cmp::Reverse(message.origin));
+        for message in had {
+            self.again.push_front(message);
+        }
+    }
+
+    fn drop_consumer(&mut self, number: u64) {
+        if let Some(consumer) = self.consumers.iter().find(|one| one.number == number) {
+            let status = self.definition.key.fault(GroupFault::Dropped).into();
+            // Its channel has room for one more than it may have.
+            let _ = consumer.sender.try_send(Err(status));
+        }
+        self.gone(number);
+    }
+
+    fn taken(&mut self, consumer: u64, ids: &[Uuid]) -> Vec<Message> {
+        let consumer = self.consumers.iter_mut().find(|one| one.number == consumer);
+        let Some(consumer) = consumer else { return Vec::new() };
+        ids.iter().filter_map(|id| consumer.take(*id)).collect()
+    }
+
+    /// Takes events that were read.
+    async fn take(&mut self, events: Vec<RawEvent>) {
+        for event in events {
+            if event.stream.as_str().trim_start_matches('$').starts_with(&OWN[1..]) {
+                continue;
+            }
+            let wanted = self.filter.as_ref().is_none_or(|filter| filter.wants(&event));
+            let place = self.source.place_of(&event);
+            let (event, link) = match self.resolved(event).await {
+                Some(resolved) if wanted => resolved,
+                _ => {
+                    self.fresh += 1;
+                    continue;
+                }
+            };
+            self.open.insert(place);
+            let origin = Origin::Read(place);
+            self.waiting.push_back(Message { event, link, origin, retries: 0 });
+        }
+    }
+
+    /// An event and the link that led to it; none if the link leads nowhere.
+    async fn resolved(&mut self, event: RawEvent) -> Option<(RawEvent, Option<RawEvent>)> {
+        if !self.definition.settings.resolve_links || &*event.event_type != LINK {
+            return Some((event, None));
+        }
+        let target = Links::new(&self.store, Ids::Text, true).target(&event).await;
+        target.ok().flatten().map(|target| (target, Some(event)))
+    }
+
+    /// Hands out what can be handed out.
+    async fn hand_out(&mut self) {
+        while let Some((again, place, consumer)) = self.next_assignment() {
+            let queue = if again { &mut self.again } else { &mut self.waiting };
+            let Some(message) = queue.remove(place) else { return };
+            let timeout = self.definition.settings.message_timeout();
+            let until = timeout.map(|timeout| Instant::now() + timeout);
+            let consumer = &mut self.consumers[consumer];
+            self.turn = consumer.number;
+            let number = consumer.number;
+            match consumer.hand(message, until) {
+                Ok(()) => self.total += 1,
+                Err(message) => {
+                    self.again.push_front(*message);
+                    self.gone(number);
+                }
+            }
+        }
+    }
+
+    /// The first message that somebody takes now: whether it is told again, where it stands in its
+    /// queue, and who takes it.
+    fn next_assignment(&self) -> Option<(bool, usize, usize)> {
+        // Beyond these a message waits even if its own consumer has room.
+        const LOOK: usize = 256;
+        if !self.consumers.iter().any(Consumer::has_room) {
+            return None;
+        }
+        let strategy = self.definition.settings.strategy;
+        for (again, queue) in [(true, &self.again), (false, &self.waiting)] {
+            for (place, message) in queue.iter().take(LOOK).enumerate() {
+                if let Some(consumer) = choose(strategy, &self.consumers, self.turn, message) {
+                    return Some((again, place, consumer));
+                }
+            }
+        }
+        None
+    }
+
+    async fn done(&mut self, origin: Origin) {
+        match origin {
+            Origin::Read(place) => {
+                self.open.remove(&place);
+                self.fresh += 1;
+            }
+            Origin::Parked(number) => {
+                if let Err(fault) = self.parked.done(number).await {
+                    tracing::warn!(%fault, "a replayed event stays parked");
+                }
+            }
+        }
+    }
+
+    async fn park(&mut self, message: Message, reason: &str) {
+        match self.parked.park(message.original(), reason).await {
+            Ok(()) => self.done(message.origin).await,
+            Err(fault) => {
+                tracing::warn!(%fault, "an event could not be parked and is told again");
+                self.again.push_back(message);
+            }
+        }
+    }
+
+    async fn retry(&mut self, mut message: Message) {
+        if message.retries >= self.definition.settings.max_retries {
+            self.park(message, "told again as often as the group allows").await;
+        } else {
+            message.retries += 1;
+            self.again.push_back(message);
+        }
+    }
+
+    async fn replay(&mut self, limit: u64) -> Result<(), Fault> {
+        for (number, event) in self.parked.replay(limit).await? {
+            let origin = Origin::Parked(number);
+            self.again.push_back(Message { event, link: None, origin, retries: 0 });
+        }
+        Ok(())
+    }
+
+    async fn tick(&mut self) {
+        let now = Instant::now();
+        let late: Vec<Message> =
+            self.consumers.iter_mut().flat_map(|consumer| consumer.overdue(now)).collect();
+        for message in late {
+            self.retry(message).await;
+        }
+        let closed: Vec<u64> = self
+            .consumers
+            .iter()
+            .filter(|consumer| consumer.sender.is_closed())
+            .map(|consumer| consumer.number)
+            .collect();
+        for number in closed {
+            self.gone(number);
+        }
+        let settings = &self.definition.settings;
+        let due = self.noted_at.elapsed() >= settings.checkpoint_after();
+        if due && (self.fresh >= settings.min_checkpoint() || self.consumers.is_empty()) {
+            self.note().await;
+        }
+    }
+
+    async fn note_if_many(&mut self) {
+        if self.fresh >= self.definition.settings.max_checkpoint() {
+            self.note().await;
+        }
+    }
+
+    /// The place of the first event that is not done.
+    pub(super) fn done_before(&self) -> u64 {
+        self.open.first().copied().unwrap_or(self.source.place())
+    }
+
+    /// Notes in the ledger how far the group is.
+    async fn note(&mut self) {
+        let next = self.done_before();
+        if self.fresh == 0 || self.noted == Some(next) {
+            return;
+        }
+        let progress = Progress { made: self.definition.made, next };
+        let Ok(data) = serde_json::to_vec(&progress) else { return };
+        let Ok(stream) = self.definition.key.own("checkpoint") else { return };
+        let append = system_event(stream, "$SubscriptionCheckpoint", data.into());
+        match self.store.ledger().append(append).await {
+            Ok(_) => {
+                self.noted = Some(next);
+                self.fresh = 0;
+            }
+            Err(error) => tracing::warn!(%error, "the progress of a group is not noted yet"),
+        }
+        self.noted_at = Instant::now();
+    }
+
+    /// Ends with every consumer, and notes the progress.
+    async fn end(&mut self, status: &Status) {
+        for consumer in &self.consumers {
+            let _ = consumer.sender.try_send(Err(status.clone()));
+        }
+        let numbers: Vec<u64> = self.consumers.iter().map(|consumer| consumer.number).collect();
+        for number in numbers {
+            self.gone(number);
+        }
+        self.note().await;
+    }
+}

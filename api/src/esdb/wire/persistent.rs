@@ -1,0 +1,7 @@
+//! The service of persistent subscriptions.
+
+mod control;
+mod read;
+
+pub use control::*;
+pub use read::*;

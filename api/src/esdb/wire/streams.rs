@@ -1,0 +1,7 @@
+//! The service of streams.
+
+mod append;
+mod read;
+
+pub use append::*;
+pub use read::*;
