@@ -166,3 +166,64 @@ impl Following {
         self.shown.changed().await.ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use cx_ledger::{Append, Expected, MemoryLedger, RawNewEvent};
+    use cx_model::event::CaseAcknowledged;
+    use cx_model::{Actor, CaseId, Envelope, Event};
+    use cx_projections::Head;
+    use tokio::sync::watch;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn step(n: u128) -> RawNewEvent {
+        let event = Event::from(CaseAcknowledged { case: CaseId(Uuid::from_u128(n)) });
+        let actor = Actor::System { name: "test".into() };
+        let bytes =
+            cx_model::encode(&Envelope::new(jiff::Timestamp::now(), actor), &event).unwrap();
+        RawNewEvent {
+            id: Uuid::from_u128(n),
+            event_type: event.event_type().into(),
+            data: bytes.data.into(),
+            metadata: bytes.metadata.into(),
+        }
+    }
+
+    #[tokio::test]
+    async fn events_the_view_does_not_show_yet_are_waited_for_however_many_they_are() {
+        let customer = CustomerId(Uuid::from_u128(1));
+        let ledger = MemoryLedger::new();
+        let mut positions = Vec::new();
+        for n in 0..(PAGE as u128 * 2 + 50) {
+            let stream = customer.stream();
+            let append = Append { stream, expected: Expected::Any, events: vec![step(n)] };
+            positions.push(ledger.append(append).await.unwrap().position);
+        }
+        let head = |position| Head { position, ..Head::default() };
+        let (view, shown) = watch::channel(head(positions[9]));
+        let mut follow = Following {
+            ledger: Arc::new(ledger),
+            shown,
+            customer,
+            after: Position::START,
+            revision: None,
+            waiting: Vec::new().into_iter(),
+        };
+        for position in &positions[..10] {
+            assert_eq!(follow.next().await.unwrap().unwrap().position, *position);
+        }
+        {
+            let mut next = std::pin::pin!(follow.next());
+            assert!(futures::poll!(next.as_mut()).is_pending(), "it waits, and does not spin");
+            view.send_replace(head(*positions.last().unwrap()));
+            assert_eq!(next.await.unwrap().unwrap().position, positions[10]);
+        }
+        for position in &positions[11..] {
+            assert_eq!(follow.next().await.unwrap().unwrap().position, *position);
+        }
+        drop(view);
+        assert!(follow.next().await.is_none(), "the engine ended");
+    }
+}
