@@ -122,6 +122,15 @@ pub(crate) struct Share<'a> {
     first_id: usize,
 }
 
+/// In whose share a stream is.
+#[derive(Clone, Copy)]
+enum Owner {
+    /// In this one: the part and the place in it.
+    This { part: u32, place: u32 },
+    /// In another thread's.
+    Another,
+}
+
 /// The index, divided among so many threads; the number must divide that of the parts.
 pub(crate) fn shares<'a>(
     streams: &'a mut Streams,
@@ -151,8 +160,7 @@ impl Share<'_> {
         let body = &bytes[FIXED..bytes.len() - 4];
         let (mut at, mut frame_at, mut events) = (0, HEADER, 0);
         let mut frames = Vec::new();
-        // The part and the place in it, where the stream is of this share.
-        let mut streams: Vec<Option<(u32, u32)>> = Vec::new();
+        let mut streams: Vec<Owner> = Vec::new();
         let mut categories = Vec::new();
         while at < body.len() {
             let length = take_varint(body, &mut at)?;
@@ -170,7 +178,7 @@ impl Share<'_> {
                 let hash = u64_at(body.get(at..at + 8)?, 0);
                 at += 8;
                 let position = summary.first_position + events;
-                if let Some((part, place)) = stream {
+                if let Owner::This { part, place } = stream {
                     self.streams[part as usize].push(place as usize, position);
                 }
                 defer(self.ids, self.first_id, hash, position);
@@ -182,13 +190,13 @@ impl Share<'_> {
         (frame_at == summary.end && events == summary.events).then_some(frames)
     }
 
-    /// The stream whose name follows: the part and the place in it, if it is of this share.
+    /// The stream whose name follows.
     fn take_stream<'b>(
         &mut self,
         body: &'b [u8],
         at: &mut usize,
         categories: &mut Vec<&'b str>,
-    ) -> Option<Option<(u32, u32)>> {
+    ) -> Option<Owner> {
         let mut take = |length: usize| {
             let bytes = body.get(*at..at.checked_add(length)?)?;
             *at += length;
@@ -200,8 +208,8 @@ impl Share<'_> {
             let bytes = body.get(*at..at.checked_add(length)?)?;
             *at += length;
             let name = std::str::from_utf8(bytes).ok()?;
-            let part = self.part(part_of(name, split(name).map(|(_, id)| id)));
-            return Some(part.map(|n| (n as u32, self.streams[n].intern(name) as u32)));
+            let part = part_of(name, split(name).map(|(_, id)| id));
+            return Some(self.own(part, |part| part.intern(name)));
         }
         if kind > categories.len() {
             let length = usize::from(take(1)?[0]);
@@ -209,11 +217,15 @@ impl Share<'_> {
         }
         let id = Uuid::from_slice(take(16)?).ok()?;
         let category = categories.get(kind - 1)?;
-        let part = self.part(part_of("", Some(id)));
-        Some(part.map(|n| (n as u32, self.streams[n].intern_short(category, id) as u32)))
+        Some(self.own(part_of("", Some(id)), |part| part.intern_short(category, id)))
     }
 
-    fn part(&self, part: usize) -> Option<usize> {
-        part.checked_sub(self.first_stream).filter(|&part| part < self.streams.len())
+    /// Interns a stream of a part, if the part is of this share.
+    fn own(&mut self, part: usize, intern: impl FnOnce(&mut Part) -> usize) -> Owner {
+        let within = part.checked_sub(self.first_stream).filter(|&n| n < self.streams.len());
+        within.map_or(Owner::Another, |n| Owner::This {
+            part: n as u32,
+            place: intern(&mut self.streams[n]) as u32,
+        })
     }
 }
