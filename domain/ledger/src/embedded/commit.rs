@@ -17,8 +17,8 @@ const RUN_APPENDS: usize = 1024;
 /// At most about so many bytes in one run, unless one append has more.
 const RUN_BYTES: usize = 16 << 20;
 
-/// After the first came, nobody did for so long: nobody is about to.
-const LULL: Duration = Duration::from_micros(25);
+/// Nobody came for so long: nobody is about to.
+const LULL: Duration = Duration::from_micros(15);
 
 /// Appends that are made together or not at all, and who waits for the answer.
 pub(crate) struct Request {
@@ -92,20 +92,18 @@ impl Shared {
     }
 
     /// Those who were answered come again at once, if they come, and one run for all of them is
-    /// better than two: waits until all are there, until no more come, or for a small part of
+    /// better than two: waits until as many are there, until no more come, or for a small part of
     /// the time that the last run took.
     fn let_them_come(&self, answered: usize, run: Duration) {
         let start = Instant::now();
-        let before = self.queue().waiting.len();
-        let (mut seen, mut since) = (before, start);
+        let (mut seen, mut since) = (0, start);
         loop {
             std::thread::yield_now();
             let (waiting, now) = (self.queue().waiting.len(), Instant::now());
             if waiting > seen {
                 (seen, since) = (waiting, now);
             }
-            let lull = seen > before && now - since > LULL;
-            if lull || waiting >= before + answered || now - start > run / 3 {
+            if waiting >= answered || now - since > LULL || now - start > run / 4 {
                 return;
             }
         }
