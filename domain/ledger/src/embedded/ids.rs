@@ -26,8 +26,9 @@ pub(crate) struct IdTable {
     shards: Vec<Shard>,
 }
 
+/// A part of the table.
 #[derive(Debug, Default, Clone)]
-struct Shard {
+pub(crate) struct Shard {
     /// A tag above, a position below; 0 is free, since positions count from 1.
     slots: Vec<u64>,
     used: usize,
@@ -53,28 +54,37 @@ impl IdTable {
         self.shards[shard].insert(tag << POSITION_BITS | position);
     }
 
-    /// Keeps the position of an id with this hash for [`IdTable::settle`]: many at once are put in
-    /// place shard by shard, which is several times faster.
-    pub fn defer(&mut self, hash: u64, position: u64) {
-        let (shard, tag) = Self::parts(hash);
-        self.shards[shard].deferred.push(tag << POSITION_BITS | position);
-    }
-
-    /// Puts all deferred positions in place.
-    pub fn settle(&mut self) {
-        for shard in &mut self.shards {
-            let deferred = std::mem::take(&mut shard.deferred);
-            shard.reserve(deferred.len());
-            for entry in deferred {
-                shard.insert(entry);
-            }
-        }
+    /// The shards, to be filled side by side by [`defer`] and [`settle`].
+    pub fn shards(&mut self) -> &mut [Shard] {
+        &mut self.shards
     }
 
     /// The positions at which an id with this hash may stand.
     pub fn candidates(&self, hash: u64) -> impl Iterator<Item = u64> + '_ {
         let (shard, tag) = Self::parts(hash);
         self.shards[shard].candidates(tag)
+    }
+}
+
+/// Keeps the position of an id with this hash for [`settle`], if its shard is one of these, of which
+/// the first has this number: many at once are put in place shard by shard, which is several times
+/// faster.
+pub(crate) fn defer(shards: &mut [Shard], first: usize, hash: u64, position: u64) {
+    let (shard, tag) = IdTable::parts(hash);
+    if let Some(shard) = shard.checked_sub(first).and_then(|shard| shards.get_mut(shard)) {
+        shard.deferred.push(tag << POSITION_BITS | position);
+    }
+}
+
+/// Puts all deferred positions in place.
+pub(crate) fn settle(shards: &mut [Shard]) {
+    for shard in shards {
+        let deferred = std::mem::take(&mut shard.deferred);
+        shard.reserve(deferred.len());
+        for entry in deferred {
+            shard.place(entry);
+            shard.used += 1;
+        }
     }
 }
 
@@ -144,10 +154,10 @@ mod tests {
         for (n, &id) in ids.iter().enumerate() {
             match n % 2 {
                 0 => table.insert(id_hash(ledger, id), n as u64 + 1),
-                _ => table.defer(id_hash(ledger, id), n as u64 + 1),
+                _ => defer(table.shards(), 0, id_hash(ledger, id), n as u64 + 1),
             }
         }
-        table.settle();
+        settle(table.shards());
         for (n, &id) in ids.iter().enumerate() {
             let mut found = table.candidates(id_hash(ledger, id));
             assert!(found.any(|position| position == n as u64 + 1));

@@ -14,6 +14,9 @@ use super::sidecar::{self, Builder, Summary};
 use crate::error::OpenError;
 use crate::storage::{Storage, StorageFile};
 
+/// So many sidecars are in memory at once.
+const AT_ONCE: usize = 16;
+
 /// What opening found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenReport {
@@ -95,10 +98,7 @@ pub(crate) fn recover(storage: &dyn Storage, mode: Mode) -> Result<Recovered, Op
     for segment in &found {
         headers.push(opening.check_header(segment, headers.last())?);
     }
-    let mut rebuilt = 0;
-    for (n, pair) in headers.windows(2).enumerate() {
-        rebuilt += usize::from(opening.load_sealed(&found[n], &pair[0], &pair[1])?);
-    }
+    let rebuilt = opening.load_all_sealed(&found, &headers)?;
     let last = match (found.pop(), headers.pop()) {
         (Some(segment), Some(header)) => Some(opening.load_last(segment, header)?),
         _ => None,
@@ -119,13 +119,47 @@ pub(crate) fn recover(storage: &dyn Storage, mode: Mode) -> Result<Recovered, Op
         indexes_rebuilt: rebuilt,
     };
     let ledger = last.as_ref().map_or(Uuid::nil(), |last| last.header.ledger);
-    let Opening { mut index, sidecars, .. } = opening;
-    index.ids.settle();
+    let Opening { index, sidecars, .. } = opening;
     Ok(Recovered { ledger, index, last, unused, sidecars, report })
 }
 
 fn failed(storage: &dyn Storage, name: &str, source: io::Error) -> OpenError {
     OpenError::Io { path: storage.path(name), source }
+}
+
+/// How many threads load sidecars: a number that divides that of the index's parts.
+fn threads() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    1 << cores.clamp(1, 16).ilog2()
+}
+
+/// Works on all items in several threads; the answers are in order.
+fn in_threads<T: Sync, U: Send>(items: &[T], work: impl Fn(&T) -> U + Sync) -> Vec<U> {
+    let each = items.len().div_ceil(threads()).max(1);
+    let work = &work;
+    std::thread::scope(|scope| {
+        let started: Vec<_> = items
+            .chunks(each)
+            .map(|items| scope.spawn(move || items.iter().map(work).collect::<Vec<_>>()))
+            .collect();
+        let join = |thread: std::thread::ScopedJoinHandle<'_, Vec<U>>| {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        started.into_iter().flat_map(join).collect()
+    })
+}
+
+/// What the sidecar of a segment must say, by the headers.
+fn summary(header: &SegmentHeader, next: &SegmentHeader) -> Summary {
+    Summary {
+        segment: header.number,
+        ledger: header.ledger,
+        first_position: header.first_position,
+        events: next.first_position - header.first_position,
+        end: next.previous_end,
+        recorded_at: next.recorded_at,
+        digest: next.digest,
+    }
 }
 
 fn new_segment(found: &Found, header: &SegmentHeader, end: u64) -> Segment {
@@ -250,33 +284,86 @@ impl Opening<'_> {
         }
     }
 
-    /// Takes a sealed segment in by its sidecar, or by reading it; true if it was read.
+    /// Takes all sealed segments in, in order: by their sidecars, many at once, or by reading those
+    /// that have none. How many were read.
+    fn load_all_sealed(
+        &mut self,
+        found: &[Found],
+        headers: &[SegmentHeader],
+    ) -> Result<usize, OpenError> {
+        let mut rebuilt = 0;
+        let pairs: Vec<_> = headers.windows(2).zip(found).collect();
+        for group in pairs.chunks(AT_ONCE) {
+            let summaries: Vec<_> =
+                group.iter().map(|(pair, _)| summary(&pair[0], &pair[1])).collect();
+            let sidecars = in_threads(&summaries, |summary| self.read_sidecar(summary));
+            let mut ready = Vec::new();
+            for (n, sidecar) in sidecars.into_iter().enumerate() {
+                if let Some(bytes) = sidecar {
+                    ready.push((n, bytes));
+                    continue;
+                }
+                self.load_sidecars(group, &summaries, &ready)?;
+                ready.clear();
+                let (pair, found) = group[n];
+                self.load_sealed(found, &pair[0], &pair[1], &summaries[n])?;
+                rebuilt += 1;
+            }
+            self.load_sidecars(group, &summaries, &ready)?;
+        }
+        let threads = threads();
+        let Index { streams, ids, .. } = &mut self.index;
+        std::thread::scope(|scope| {
+            for mut share in sidecar::shares(streams, ids, threads) {
+                scope.spawn(move || share.settle());
+            }
+        });
+        Ok(rebuilt)
+    }
+
+    /// Takes in segments that follow each other, each thread a share of their streams and ids.
+    fn load_sidecars(
+        &mut self,
+        group: &[(&[SegmentHeader], &Found)],
+        summaries: &[Summary],
+        ready: &[(usize, Vec<u8>)],
+    ) -> Result<(), OpenError> {
+        let threads = threads();
+        let Index { streams, ids, .. } = &mut self.index;
+        let load = |mut share: sidecar::Share<'_>| {
+            let load = |(n, bytes): &(usize, Vec<u8>)| share.load(bytes, &summaries[*n]);
+            ready.iter().map(load).collect::<Vec<_>>()
+        };
+        let loaded = std::thread::scope(|scope| {
+            let work: Vec<_> = sidecar::shares(streams, ids, threads)
+                .map(|share| scope.spawn(move || load(share)))
+                .collect();
+            let done: Vec<_> = work.into_iter().map(std::thread::ScopedJoinHandle::join).collect();
+            // All threads see the same frames.
+            done.into_iter().next().expect("there is at least one share")
+        });
+        let loaded = loaded.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        for ((n, _), frames) in ready.iter().zip(loaded) {
+            let (pair, found) = group[*n];
+            let path = self.storage.path(&sidecar_name(pair[0].number));
+            let reason = "its checksum is right and its contents are not: remove it".into();
+            let frames = frames.ok_or(OpenError::Damaged { path, offset: 0, reason })?;
+            let segment = new_segment(found, &pair[0], pair[1].previous_end);
+            self.index.segments.push(Segment { frames, ..segment });
+        }
+        Ok(())
+    }
+
+    /// Takes a sealed segment in by reading it.
     fn load_sealed(
         &mut self,
         found: &Found,
         header: &SegmentHeader,
         next: &SegmentHeader,
-    ) -> Result<bool, OpenError> {
+        summary: &Summary,
+    ) -> Result<(), OpenError> {
         let number = header.number;
-        let summary = Summary {
-            segment: number,
-            ledger: header.ledger,
-            first_position: header.first_position,
-            events: next.first_position - header.first_position,
-            end: next.previous_end,
-            recorded_at: next.recorded_at,
-            digest: next.digest,
-        };
         let mut segment = new_segment(found, header, next.previous_end);
-        if let Some(bytes) = self.read_sidecar(number)
-            && sidecar::read_summary(&bytes).as_ref() == Some(&summary)
-        {
-            let loaded = sidecar::load(&bytes, &mut self.index, &mut segment);
-            self.index.segments.push(segment);
-            let path = self.storage.path(&sidecar_name(number));
-            let reason = "its checksum is right and its contents are not: remove it".into();
-            return loaded.map(|()| false).ok_or(OpenError::Damaged { path, offset: 0, reason });
-        }
         let mut standing = Standing::at_begin(header);
         let mut builder = Builder::default();
         let mut window = Window::new(found.file.clone(), header.size);
@@ -291,15 +378,16 @@ impl Opening<'_> {
             return Err(self.damaged(number, standing.end, reason));
         }
         self.index.segments.push(segment);
-        self.sidecars.push((number, builder.finish(&summary)));
-        Ok(true)
+        self.sidecars.push((number, builder.finish(summary)));
+        Ok(())
     }
 
-    fn read_sidecar(&self, number: u32) -> Option<Vec<u8>> {
-        let file = self.storage.open(&sidecar_name(number), false).ok()?;
+    /// The sidecar of a segment, if it is whole and says the same as the headers.
+    fn read_sidecar(&self, summary: &Summary) -> Option<Vec<u8>> {
+        let file = self.storage.open(&sidecar_name(summary.segment), false).ok()?;
         let mut bytes = vec![0; file.size().ok()? as usize];
         file.read_at(&mut bytes, 0).ok()?;
-        Some(bytes)
+        (sidecar::read_summary(&bytes).as_ref() == Some(summary)).then_some(bytes)
     }
 
     fn walk_into(

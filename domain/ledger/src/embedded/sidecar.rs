@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use super::format::{Digest, HEADER, VERSION, push_varint, take_varint, u32_at, u64_at};
-use super::index::{FrameAt, Index, Segment};
+use super::ids::{IdTable, Shard, defer, settle};
+use super::index::FrameAt;
 use super::keyed::Keyed;
-use super::streams::{StreamNumber, Streams, split};
+use super::streams::{Part, StreamNumber, Streams, part_of, split};
 
 const MAGIC: &[u8; 8] = b"CXINDEX1";
 const FIXED: usize = 104;
@@ -113,70 +114,118 @@ pub(crate) fn read_summary(bytes: &[u8]) -> Option<Summary> {
     })
 }
 
-/// Takes the events of a whole sidecar into the index and the frames into the segment.
-/// `None` if the body is not what the summary says. The ids are deferred.
-pub(crate) fn load(bytes: &[u8], index: &mut Index, segment: &mut Segment) -> Option<()> {
-    let body = &bytes[FIXED..bytes.len() - 4];
-    let (mut at, mut frame_at, mut position) = (0, HEADER, segment.first_position);
-    let mut streams: Vec<StreamNumber> = Vec::new();
-    let mut categories = Vec::new();
-    while at < body.len() {
-        let length = take_varint(body, &mut at)?;
-        let count = take_varint(body, &mut at)?;
-        if count > 0 {
-            let first = (position - segment.first_position) as u32;
-            segment.frames.push(FrameAt { first, at: frame_at as u32 });
-        }
-        for _ in 0..count {
-            let stream = match take_varint(body, &mut at)? {
-                0 => {
-                    let stream = take_stream(body, &mut at, &mut categories, &mut index.streams)?;
-                    streams.push(stream);
-                    stream
-                }
-                known => *streams.get(known as usize - 1)?,
-            };
-            let hash = body.get(at..at + 8)?;
-            at += 8;
-            index.streams.push(stream, position);
-            index.ids.defer(u64_at(hash, 0), position);
-            position += 1;
-        }
-        frame_at += length;
-    }
-    segment.frames.shrink_to_fit();
-    (frame_at == segment.end).then_some(())
+/// Some parts of the index, which a thread of its own fills.
+pub(crate) struct Share<'a> {
+    streams: &'a mut [Part],
+    first_stream: usize,
+    ids: &'a mut [Shard],
+    first_id: usize,
 }
 
-/// A stream by its name. Categories come with their number in memory, where they have one.
-fn take_stream(
-    body: &[u8],
-    at: &mut usize,
-    categories: &mut Vec<(String, Option<u16>)>,
-    streams: &mut Streams,
-) -> Option<StreamNumber> {
-    let kind = usize::from(*body.get(*at)?);
-    *at += 1;
-    let mut take = |length: usize| {
-        let bytes = body.get(*at..at.checked_add(length)?)?;
-        *at += length;
-        Some(bytes)
-    };
-    if kind == 0 {
-        let length = take_varint(body, at)? as usize;
-        let bytes = body.get(*at..at.checked_add(length)?)?;
-        *at += length;
-        return Some(streams.intern(std::str::from_utf8(bytes).ok()?));
-    }
-    if kind > categories.len() {
-        let length = usize::from(take(1)?[0]);
-        let category = String::from_utf8(take(length)?.to_vec()).ok()?;
-        let number = streams.category(&category);
-        categories.push((category, number));
-    }
-    let id = Uuid::from_slice(take(16)?).ok()?;
-    Some(match categories.get(kind - 1)? {
-        (_, Some(number)) => streams.intern_short(*number, id),
-        (category, None) => streams.intern(&format!("{category}-{id}")),
+/// In whose share a stream is.
+#[derive(Clone, Copy)]
+enum Owner {
+    /// In this one: the part and the place in it.
+    This { part: u32, place: u32 },
+    /// In another thread's.
+    Another,
+}
+
+/// The index, divided among so many threads; the number must divide that of the parts.
+pub(crate) fn shares<'a>(
+    streams: &'a mut Streams,
+    ids: &'a mut IdTable,
+    threads: usize,
+) -> impl Iterator<Item = Share<'a>> {
+    let (parts, shards) = (streams.parts(), ids.shards());
+    let (of_streams, of_ids) = (parts.len() / threads, shards.len() / threads);
+    let pairs = parts.chunks_mut(of_streams).zip(shards.chunks_mut(of_ids));
+    pairs.enumerate().map(move |(n, (streams, ids))| Share {
+        streams,
+        first_stream: n * of_streams,
+        ids,
+        first_id: n * of_ids,
     })
+}
+
+impl Share<'_> {
+    /// Puts the ids that were loaded in place.
+    pub fn settle(&mut self) {
+        settle(self.ids);
+    }
+
+    /// Takes this share's events of a whole sidecar, and gives the places of all its frames.
+    /// `None` if the body is not what the summary says.
+    pub fn load(&mut self, bytes: &[u8], summary: &Summary) -> Option<Vec<FrameAt>> {
+        let body = &bytes[FIXED..bytes.len() - 4];
+        let (mut at, mut frame_at, mut events) = (0, HEADER, 0);
+        let mut frames = Vec::new();
+        let mut streams: Vec<Owner> = Vec::new();
+        let mut categories = Vec::new();
+        while at < body.len() {
+            let length = take_varint(body, &mut at)?;
+            let count = take_varint(body, &mut at)?;
+            if count > 0 {
+                frames.push(FrameAt { first: events as u32, at: frame_at as u32 });
+            }
+            for _ in 0..count {
+                let known = take_varint(body, &mut at)? as usize;
+                if known == 0 {
+                    let stream = self.take_stream(body, &mut at, &mut categories)?;
+                    streams.push(stream);
+                }
+                let stream = *streams.get(known.checked_sub(1).unwrap_or(streams.len() - 1))?;
+                let hash = u64_at(body.get(at..at + 8)?, 0);
+                at += 8;
+                let position = summary.first_position + events;
+                if let Owner::This { part, place } = stream {
+                    self.streams[part as usize].push(place as usize, position);
+                }
+                defer(self.ids, self.first_id, hash, position);
+                events += 1;
+            }
+            frame_at += length;
+        }
+        frames.shrink_to_fit();
+        (frame_at == summary.end && events == summary.events).then_some(frames)
+    }
+
+    /// The stream whose name follows.
+    fn take_stream<'b>(
+        &mut self,
+        body: &'b [u8],
+        at: &mut usize,
+        categories: &mut Vec<&'b str>,
+    ) -> Option<Owner> {
+        let mut take = |length: usize| {
+            let bytes = body.get(*at..at.checked_add(length)?)?;
+            *at += length;
+            Some(bytes)
+        };
+        let kind = usize::from(take(1)?[0]);
+        if kind == 0 {
+            let length = take_varint(body, at)? as usize;
+            let bytes = body.get(*at..at.checked_add(length)?)?;
+            *at += length;
+            let name = std::str::from_utf8(bytes).ok()?;
+            let part = part_of(name, split(name).map(|(_, id)| id));
+            return Some(self.own(part, |part| part.intern(name)));
+        }
+        if kind > categories.len() {
+            let length = usize::from(take(1)?[0]);
+            categories.push(std::str::from_utf8(take(length)?).ok()?);
+        }
+        let id = Uuid::from_slice(take(16)?).ok()?;
+        let category = categories.get(kind - 1)?;
+        Some(self.own(part_of("", Some(id)), |part| part.intern_short(category, id)))
+    }
+
+    /// Interns a stream of a part, if the part is of this share.
+    fn own(&mut self, part: usize, intern: impl FnOnce(&mut Part) -> usize) -> Owner {
+        let within = part.checked_sub(self.first_stream).filter(|&n| n < self.streams.len());
+        within.map_or(Owner::Another, |n| Owner::This {
+            part: n as u32,
+            place: intern(&mut self.streams[n]) as u32,
+        })
+    }
 }

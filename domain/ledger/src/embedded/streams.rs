@@ -19,10 +19,20 @@ enum Key {
     Whole(Box<str>),
 }
 
-/// All streams.
-#[derive(Debug, Default)]
+/// All streams, in parts that several threads can fill side by side. The last bits of a stream's
+/// number say in which part it is.
+#[derive(Debug)]
 pub(crate) struct Streams {
-    keys: HashMap<Key, StreamNumber, Keyed>,
+    parts: Vec<Part>,
+}
+
+/// Into how many parts the streams are divided.
+pub(crate) const PARTS: usize = 16;
+
+/// Some of the streams, by their names alone.
+#[derive(Debug, Default)]
+pub(crate) struct Part {
+    keys: HashMap<Key, u32, Keyed>,
     categories: Vec<Box<str>>,
     positions: Vec<Vec<u64>>,
 }
@@ -35,7 +45,19 @@ pub(crate) fn split(name: &str) -> Option<(&str, Uuid)> {
     Some((category, id))
 }
 
-impl Streams {
+/// The part of the stream with this name; `id` is that of a name of the common form.
+pub(crate) fn part_of(name: &str, id: Option<Uuid>) -> usize {
+    let hash = id.map_or_else(
+        || u64::from(crc32c::crc32c(name.as_bytes())),
+        |id| {
+            let (high, low) = id.as_u64_pair();
+            (high ^ low).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32
+        },
+    );
+    hash as usize % PARTS
+}
+
+impl Part {
     fn key(&self, name: &str) -> Key {
         if let Some((category, id)) = split(name)
             && let Some(number) = self.categories.iter().position(|known| **known == *category)
@@ -45,13 +67,8 @@ impl Streams {
         Key::Whole(name.into())
     }
 
-    /// The number of a stream that has events.
-    pub fn find(&self, name: &str) -> Option<StreamNumber> {
-        self.keys.get(&self.key(name)).copied()
-    }
-
     /// The number of a category, which is new if need be; `None` if there are too many.
-    pub fn category(&mut self, category: &str) -> Option<u16> {
+    fn category(&mut self, category: &str) -> Option<u16> {
         let known = self.categories.iter().position(|known| **known == *category);
         if known.is_none() && self.categories.len() < CATEGORIES {
             self.categories.push(category.into());
@@ -60,41 +77,82 @@ impl Streams {
         known.map(|number| number as u16)
     }
 
-    /// The number of a stream, which is new if need be.
-    pub fn intern(&mut self, name: &str) -> StreamNumber {
-        match split(name).and_then(|(category, id)| Some((self.category(category)?, id))) {
+    /// The place of the stream with this id in a category.
+    pub fn intern_short(&mut self, category: &str, id: Uuid) -> usize {
+        match self.category(category) {
+            Some(number) => self.intern_key(Key::Short(number, id)),
+            None => self.intern_key(Key::Whole(format!("{category}-{id}").into())),
+        }
+    }
+
+    /// The place of a stream in this part, which is new if need be.
+    pub fn intern(&mut self, name: &str) -> usize {
+        match split(name) {
             Some((category, id)) => self.intern_short(category, id),
             None => self.intern_key(Key::Whole(name.into())),
         }
     }
 
-    /// The number of the stream with this id in a category.
-    pub fn intern_short(&mut self, category: u16, id: Uuid) -> StreamNumber {
-        self.intern_key(Key::Short(category, id))
-    }
-
-    fn intern_key(&mut self, key: Key) -> StreamNumber {
-        let next = self.positions.len() as StreamNumber;
-        let number = *self.keys.entry(key).or_insert(next);
-        if number == next {
+    fn intern_key(&mut self, key: Key) -> usize {
+        let next = self.positions.len();
+        let place = *self.keys.entry(key).or_insert(next as u32) as usize;
+        if place == next {
             self.positions.push(Vec::new());
         }
-        number
+        place
+    }
+
+    /// Adds the next event of the stream at a place.
+    pub fn push(&mut self, place: usize, position: u64) {
+        self.positions[place].push(position);
+    }
+}
+
+impl Default for Streams {
+    fn default() -> Self {
+        Self { parts: (0..PARTS).map(|_| Part::default()).collect() }
+    }
+}
+
+impl Streams {
+    fn part(name: &str) -> usize {
+        part_of(name, split(name).map(|(_, id)| id))
+    }
+
+    /// The parts, to be filled side by side.
+    pub fn parts(&mut self) -> &mut [Part] {
+        &mut self.parts
+    }
+
+    /// The number of a stream that has events.
+    pub fn find(&self, name: &str) -> Option<StreamNumber> {
+        let number = Self::part(name);
+        let part = &self.parts[number];
+        let place = *part.keys.get(&part.key(name))?;
+        Some(place * PARTS as u32 + number as u32)
+    }
+
+    /// The number of a stream, which is new if need be.
+    pub fn intern(&mut self, name: &str) -> StreamNumber {
+        let number = Self::part(name);
+        (self.parts[number].intern(name) * PARTS + number) as StreamNumber
     }
 
     /// The positions of a stream's events, by revision.
     pub fn positions(&self, number: StreamNumber) -> &[u64] {
-        &self.positions[number as usize]
+        let number = number as usize;
+        &self.parts[number % PARTS].positions[number / PARTS]
     }
 
     /// Adds the next event of a stream.
     pub fn push(&mut self, number: StreamNumber, position: u64) {
-        self.positions[number as usize].push(position);
+        let number = number as usize;
+        self.parts[number % PARTS].push(number / PARTS, position);
     }
 
     /// How many streams there are.
     pub fn len(&self) -> usize {
-        self.positions.len()
+        self.parts.iter().map(|part| part.positions.len()).sum()
     }
 }
 
@@ -116,9 +174,10 @@ mod tests {
             format!("-{id}"),
         ];
         let numbers: Vec<_> = names.iter().map(|name| streams.intern(name)).collect();
-        assert_eq!(numbers, (0..names.len() as u32).collect::<Vec<_>>());
-        for (number, name) in names.iter().enumerate() {
-            assert_eq!(streams.find(name), Some(number as u32), "{name}");
+        let different: std::collections::HashSet<_> = numbers.iter().collect();
+        assert_eq!((different.len(), streams.len()), (names.len(), names.len()));
+        for (&number, name) in numbers.iter().zip(&names) {
+            assert_eq!(streams.find(name), Some(number), "{name}");
         }
         for n in 0..400 {
             let name = format!("category{n}-{id}");
