@@ -1,5 +1,6 @@
 //! The sockets' side of the API: one router, and every check that comes before GraphQL.
 
+mod answer;
 mod decode;
 mod gate;
 mod graphql;
@@ -17,6 +18,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 
+pub use answer::written;
 pub use gate::{Hosts, Origins};
 pub use media::StatusRules;
 

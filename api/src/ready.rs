@@ -73,15 +73,15 @@ impl Readiness for SystemReadiness {
                     checks.push(Check { name: "views".into(), ok: false, detail });
                 }
                 Ok(status) => {
-                    let mut moves = self.moves.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut known = self.moves.lock().unwrap_or_else(PoisonError::into_inner);
                     let now = Instant::now();
                     for view in &status {
-                        let moved = Moves { folded: view.folded, at: now };
-                        let moves = moves.entry(view.name).or_insert(moved);
+                        let first = Moves { folded: view.folded, at: now };
+                        let moves = known.entry(view.name).or_insert(first);
                         let stands = moves.stands(view.folded, view.events_behind, now);
                         checks.push(check(view, stands));
                     }
-                    drop(moves);
+                    drop(known);
                     *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = status;
                 }
             }

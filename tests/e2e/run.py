@@ -36,8 +36,9 @@ class Server:
 
     started = []
 
-    def __init__(self, *arguments):
+    def __init__(self, *arguments, log="warn"):
         self.process = subprocess.Popen([PROGRAM, *arguments, "--listen", "127.0.0.1:0"],
+                                        env={**os.environ, "CXLEDGER_LOG": log},
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         Server.started.append(self.process)
         self.said = ""
@@ -107,7 +108,18 @@ def demo(folder):
     reasons = json.loads(run("explain", "customer", customer, "--data", data, "--json"))
     check("a row is explained by its events", reasons["reasons"] and
           reasons["reasons"][0]["before"] is None, reasons)
+    as_it_stood(server, data, head)
+    pipe = subprocess.run(["bash", "-o", "pipefail", "-c",
+                           f"{shlex.quote(PROGRAM)} replay {customer} --json --data {shlex.quote(data)}"
+                           " | head -1"], capture_output=True, text=True)
+    check("a reader that goes away ends a command quietly", pipe.returncode in (0, 141)
+          and pipe.stderr == "", pipe)
+    early = run("replay", customer, "--as-of", "2001-01-01T00:00:00Z", "--data", data, fails=True)
+    check("a time before the first event is explained", "first event was recorded at" in early, early)
+    wide = run("replay", customer, "--data", data)
+    check("a replay fits a page", max(map(len, wide.splitlines())) <= 100, wide)
     check("the server ends in order", server.stop() == 0)
+    warmed(data)
     verdict = json.loads(run("verify", "--data", data, "--json"))
     check("every view agrees with a fresh fold", all(v["agrees"] for v in verdict["views"])
           and len(verdict["views"]) >= 8, verdict)
@@ -126,12 +138,61 @@ def demo(folder):
     third = whole[2]["position"]
     past = json.loads(run("replay", customer, "--data", data, "--as-of", third, "--json"))
     check("a history as it stood", past["events"] == whole[:3], past)
+    shutil.copytree(os.path.join(data, "keys"), os.path.join(folder, "old-keys"))
     run("erase", customer, "--data", data, "--yes")
     after = run("replay", customer, "--data", data)
     check("an erased customer reads ERASED", "ERASED" in after, after)
     verdict = json.loads(run("verify", "--data", data, "--json"))
     check("roots and digests verify after an erasure", all(v["agrees"] for v in verdict["views"]))
     run("backup", "--data", data, os.path.join(folder, "backup"))
+    restored(folder, data, customer)
+    server = Server("demo", "--customers", "150", "--data", data).until("the next run goes on")
+    check("the examples show somebody who is known", customer not in server.said, server.said)
+    server.stop()
+
+
+def as_it_stood(server, data, head):
+    """Figures over all customers at an earlier position, beside the running server."""
+    at = str(int(head) // 2)
+    query = ("query($at: Position!) { satisfaction(filter: {metric: NPS}, asOf: {position: $at})"
+             " { n asOf evidence(first: 1) { edges { node { event { position } } } } }"
+             " openCases(first: 1, asOf: {position: $at}) { asOf } }")
+    refused = server.ask(query, at=at)
+    check("without a side generation the field says how to make one",
+          f"cxledger past --at {at}" in refused["errors"][0]["message"], refused)
+    now = server.ask("{ satisfaction(filter: {metric: NPS}) { n } }")["data"]["satisfaction"][0]["n"]
+    run("past", "--at", at, "--data", data)
+    past = server.ask(query, at=at)
+    figure = past.get("data", {}).get("satisfaction", [{}])[0]
+    check("then the figure is answered as it stood", "errors" not in past and figure["asOf"] == at
+          and 0 < figure["n"] < now and past["data"]["openCases"]["asOf"] == at, (past, now))
+    check("what is kept is listed", at in run("past", "--data", data))
+
+
+def warmed(data):
+    """A generation that is missing, as for a new program, is made before the server starts."""
+    view = os.path.join(data, "views", "interaction_counts")
+    for name in os.listdir(view):
+        if os.path.isdir(os.path.join(view, name)):
+            shutil.rmtree(os.path.join(view, name))
+    made = run("warm", "--data", data)
+    check("the missing generation is made", "made up to" in made and "interaction_counts" in made, made)
+    check("nothing is left to make", "nothing to make" in run("warm", "--data", data))
+
+
+def restored(folder, data, customer):
+    """A ledger restored beside keys that are older than an erasure: the erasure is repeated."""
+    new = os.path.join(folder, "restored")
+    run("restore", os.path.join(folder, "backup"), "--data", new)
+    shutil.copytree(os.path.join(folder, "old-keys"), os.path.join(new, "keys"))
+    refused = run("replay", customer, "--data", new, fails=True)
+    check("a restored ledger is not read before its erasures are repeated", "restored" in refused, refused)
+    server = Server("serve", "--data", new, log="debug").until("serves")
+    server.stop()
+    check("the log has no colours where nobody sees them", "DEBUG" in server.said
+          and "\x1b[" not in server.said, server.said)
+    check("the erasure is repeated", "1 keys" in server.said, server.said)
+    check("and the customer reads ERASED", "ERASED" in run("replay", customer, "--data", new))
 
 
 def airport(folder):
@@ -140,6 +201,9 @@ def airport(folder):
         sys.exit(1 if os.environ.get("CX_DATA_REQUIRED") == "1" else 0)
     data = os.path.join(folder, "airport")
     name = os.path.join(DATA, "sfo", "2017.csv.gz")
+    nomap = run("import", name, "--mapping", "nomap", "--data", data, fails=True)
+    check("a mapping that is not there is answered with those that are", "airport-2017" in nomap
+          and "os error" not in nomap, nomap)
     first = json.loads(run("import", name, "--mapping", "airport-2017", "--data", data, "--json"))
     second = json.loads(run("import", name, "--mapping", "airport-2017", "--data", data, "--json"))
     total = lambda summary: summary[0]

@@ -188,6 +188,9 @@ async fn respond<S: Executor>(
     let media = accepted.single.unwrap_or(Media::Json);
     let answer = api.executor.run(&prepared, request).await;
     let status = media::status(&answer, media, true, api.config.statuses);
+    if parts.method == Method::GET && status == StatusCode::OK && answer.errors.is_empty() {
+        return Ok(media::respond_tagged(&answer, media, &parts.headers));
+    }
     Ok(media::respond(&answer, status, media))
 }
 

@@ -1,11 +1,12 @@
 //! Media types and statuses: which representation a client accepts, and with which status an
 //! answer goes out. One function each.
 
-use async_graphql::{Response as Answer, ServerError, Value};
+use async_graphql::{Response as Answer, Value};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use sha2::{Digest, Sha256};
 
+use super::answer::written;
 use crate::errors::{Code, code_of};
 use crate::executor::{RequestId, is_request_error};
 
@@ -107,26 +108,6 @@ pub(super) fn status(
     }
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<&'a Value>,
-    #[serde(skip_serializing_if = "<[ServerError]>::is_empty")]
-    errors: &'a [ServerError],
-    #[serde(skip_serializing_if = "std::collections::BTreeMap::is_empty")]
-    extensions: &'a std::collections::BTreeMap<String, Value>,
-}
-
-/// An answer as JSON text; one that failed as a whole has no `data`.
-pub(super) fn write(answer: &Answer) -> Vec<u8> {
-    let data = (!is_request_error(answer)).then_some(&answer.data);
-    let body = Body { data, errors: &answer.errors, extensions: &answer.extensions };
-    serde_json::to_vec(&body).unwrap_or_else(|error| {
-        tracing::error!(%error, "an answer could not be written as JSON");
-        br#"{"errors":[{"message":"an internal fault","extensions":{"code":"INTERNAL"}}]}"#.to_vec()
-    })
-}
-
 /// The position an answer is true at, as text.
 pub(super) fn position_of(answer: &Answer) -> Option<&str> {
     match answer.extensions.get("position") {
@@ -137,13 +118,40 @@ pub(super) fn position_of(answer: &Answer) -> Option<&str> {
 
 /// An answer as an HTTP response.
 pub(super) fn respond(answer: &Answer, status: StatusCode, media: Media) -> Response {
-    let mut response = (status, write(answer)).into_response();
+    let mut response = (status, written(answer)).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media.name()));
     headers.append(header::VARY, HeaderValue::from_static("accept"));
     if let Some(position) = position_of(answer).and_then(|text| HeaderValue::from_str(text).ok()) {
         headers.insert("cx-position", position);
     }
+    response
+}
+
+/// An answer to a GET, with a strong tag of what it says and of the position it is true at; 304 and
+/// no body for who has it already.
+pub(super) fn respond_tagged(answer: &Answer, media: Media, headers: &HeaderMap) -> Response {
+    let mut response = respond(answer, StatusCode::OK, media);
+    let digest = Sha256::digest(written(answer));
+    let text = digest[..16].iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    let tag = format!("\"{text}\"");
+    let known = headers.get_all(header::IF_NONE_MATCH).iter().any(|value| {
+        let tags = value.to_str().unwrap_or_default().split(',').map(str::trim);
+        tags.map(|known| known.strip_prefix("W/").unwrap_or(known))
+            .any(|known| known == tag || known == "*")
+    });
+    if known {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        *response.body_mut() = axum::body::Body::empty();
+        response.headers_mut().remove(header::CONTENT_TYPE);
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+    }
+    let headers = response.headers_mut();
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        headers.insert(header::ETAG, tag);
+    }
+    // An answer is one caller's, and true at a position: it is kept only to be asked about again.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     response
 }
 

@@ -15,6 +15,7 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 use tokio::sync::mpsc;
 
+use super::answer::written;
 use super::{Api, media};
 use crate::executor::Prepared;
 
@@ -90,7 +91,7 @@ fn next(answer: &Answer) -> Bytes {
         event.push(b'\n');
     }
     event.extend_from_slice(b"data: ");
-    event.extend_from_slice(&media::write(answer));
+    event.extend_from_slice(&written(answer));
     event.extend_from_slice(b"\n\n");
     event.into()
 }

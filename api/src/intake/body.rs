@@ -197,9 +197,9 @@ mod tests {
         assert!(reason.contains("channel") && reason.contains("phone"), "{reason}");
         assert!(!reason.contains("Lovelace"), "{reason}");
         let mut data = visit("phone".into());
-        data["duration_seconds"] = "Ada".into();
+        data["durationSeconds"] = "Ada".into();
         let reason = said("InteractionRecorded", data);
-        assert!(reason.contains("duration_seconds") && !reason.contains("Ada"), "{reason}");
+        assert!(reason.contains("durationSeconds") && !reason.contains("Ada"), "{reason}");
         let reason = said("InteractionRecorded", json!({}));
         assert!(reason.contains("lacks the field"), "{reason}");
     }

@@ -7,22 +7,18 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use async_graphql::parser::types::{Field, Selection, SelectionSet};
 use async_graphql::registry::Registry;
 use async_graphql::resolver_utils::EnumType;
-use async_graphql::{
-    ContextSelectionSet, Name, OutputType, Positioned, ServerResult, Value, indexmap::IndexMap,
-};
+use async_graphql::{ContextSelectionSet, OutputType, Positioned, ServerResult, Value};
 
 use super::timeline::{TimelineEdge, TimelineEntry};
 
-/// The key under which async-graphql writes a value as it is.
-const RAW: &str = "$serde_json::private::RawValue";
-
 /// A list that is written as text where the selection allows.
 #[derive(Debug, Clone)]
-pub struct RawList<T>(pub Vec<T>);
+pub struct RawList<T>(pub Arc<Vec<T>>);
 
 /// An item that can be written by a plan.
 pub trait RawItem: OutputType + Sized {
@@ -49,6 +45,31 @@ pub struct Selected<'a> {
 }
 
 impl<T: RawItem> Plan<T> {
+    /// The plan of a list's selection; `None` if the derived type has to resolve it.
+    fn of(context: &ContextSelectionSet<'_>) -> Option<Self> {
+        if !stands_once(context) {
+            return None;
+        }
+        Self::compile(&context.item.node, &Selected { context })
+    }
+
+    /// The items as JSON text, which `http::written` copies as it is.
+    fn list<'a>(&self, items: impl ExactSizeIterator<Item = &'a T>) -> Value
+    where
+        T: 'a,
+    {
+        let mut text = String::with_capacity(2 + items.len() * 288);
+        text.push('[');
+        for (place, item) in items.enumerate() {
+            if place > 0 {
+                text.push(',');
+            }
+            self.write(item, &mut text);
+        }
+        text.push(']');
+        Value::Binary(text.into())
+    }
+
     /// Compiles a selection; `None` if the derived type has to resolve it.
     fn compile(set: &SelectionSet, selected: &Selected<'_>) -> Option<Self> {
         let mut plan = Self { parts: Vec::new() };
@@ -154,23 +175,40 @@ impl<T: RawItem + 'static> OutputType for RawList<T> {
         context: &ContextSelectionSet<'_>,
         field: &Positioned<Field>,
     ) -> ServerResult<Value> {
-        let plan = if stands_once(context) {
-            Plan::<T>::compile(&context.item.node, &Selected { context })
-        } else {
-            None
-        };
-        let Some(plan) = plan else { return self.0.resolve(context, field).await };
-        let mut text = String::with_capacity(2 + self.0.len() * 256);
-        text.push('[');
-        for (place, item) in self.0.iter().enumerate() {
-            if place > 0 {
-                text.push(',');
-            }
-            plan.write(item, &mut text);
+        match Plan::<T>::of(context) {
+            Some(plan) => Ok(plan.list(self.0.iter())),
+            None => self.0.resolve(context, field).await,
         }
-        text.push(']');
-        let raw = IndexMap::from_iter([(Name::new(RAW), Value::String(text))]);
-        Ok(Value::Object(raw))
+    }
+}
+
+/// The entries of a page without their cursors, written from its edges.
+#[derive(Debug, Clone)]
+pub struct RawNodes(pub Arc<Vec<TimelineEdge>>);
+
+impl OutputType for RawNodes {
+    fn type_name() -> Cow<'static, str> {
+        <Vec<TimelineEntry> as OutputType>::type_name()
+    }
+
+    fn qualified_type_name() -> String {
+        <Vec<TimelineEntry> as OutputType>::qualified_type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        <Vec<TimelineEntry> as OutputType>::create_type_info(registry)
+    }
+
+    async fn resolve(
+        &self,
+        context: &ContextSelectionSet<'_>,
+        field: &Positioned<Field>,
+    ) -> ServerResult<Value> {
+        if let Some(plan) = Plan::<TimelineEntry>::of(context) {
+            return Ok(plan.list(self.0.iter().map(|edge| &edge.node)));
+        }
+        let nodes: Vec<TimelineEntry> = self.0.iter().map(|edge| edge.node.clone()).collect();
+        nodes.resolve(context, field).await
     }
 }
 

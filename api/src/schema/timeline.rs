@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use async_graphql::parser::types::Field;
 use async_graphql::registry::Registry;
@@ -16,7 +17,7 @@ use cx_projections::views::timeline::{Asked, Entry, EntryStatus, Place, Timeline
 use super::catalogue::Touchpoint;
 use super::event::LedgerEvent;
 use super::paging::{self, Cursor, PageInfo};
-use super::raw::RawList;
+use super::raw::{RawList, RawNodes};
 use super::reading::{self, Source};
 use super::scalars::DateTime;
 use crate::errors::Code;
@@ -222,8 +223,8 @@ pub struct TimelineConnection {
 #[ComplexObject]
 impl TimelineConnection {
     /// The entries alone.
-    async fn nodes(&self) -> RawList<TimelineEntry> {
-        RawList(self.edges.0.iter().map(|edge| edge.node.clone()).collect())
+    async fn nodes(&self) -> RawNodes {
+        RawNodes(Arc::clone(&self.edges.0))
     }
 }
 
@@ -271,5 +272,5 @@ pub fn page(question: &TimelineQuestion, source: &Source<Timeline>) -> Result<Ti
         start_cursor: edges.first().map(|edge| edge.cursor.0.to_string()),
         end_cursor: edges.last().map(|edge| edge.cursor.0.to_string()),
     };
-    Ok(TimelineConnection { edges: RawList(edges), page_info, as_of: source.position() })
+    Ok(TimelineConnection { edges: RawList(Arc::new(edges)), page_info, as_of: source.position() })
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_graphql::{Request, Variables};
+use cx_api::http::written;
 use cx_api::schema::{Schema, System, schema};
 use cx_ledger::{Book, MemoryLedger, Vault};
 use cx_projections::{Engine, Options};
@@ -28,12 +29,12 @@ impl World {
 
     /// The whole answer to a request.
     pub async fn answer(&self, request: Request) -> Value {
-        serde_json::to_value(self.schema.execute(request).await).unwrap()
+        serde_json::from_slice(&written(&self.schema.execute(request).await)).unwrap()
     }
 
     /// The whole answer to a request, as it is sent.
     pub async fn answer_text(&self, request: Request) -> String {
-        serde_json::to_string(&self.response(request).await).unwrap()
+        String::from_utf8(written(&self.response(request).await)).unwrap()
     }
 
     /// The whole answer to a request, before it is sent.

@@ -29,6 +29,22 @@ async fn a_mutation_never_comes_by_get() {
 }
 
 #[tokio::test]
+async fn who_has_an_answer_already_is_told_so() {
+    let server = Server::start().await;
+    let line = "GET /graphql?query=%7Bthing%7Bname%7D%7D";
+    let first = server.ask(line, &[], "").await;
+    let tag = first.header("etag").unwrap().to_owned();
+    for known in [tag.clone(), format!("\"other\", W/{tag}"), "*".into()] {
+        let again = server.ask(line, &[("if-none-match", &known)], "").await;
+        assert_eq!((again.status, again.header("etag")), (304, Some(tag.as_str())), "{known}");
+    }
+    let other = server.ask(line, &[("if-none-match", "\"other\"")], "").await;
+    assert_eq!((other.status, other.json()), (200, first.json()));
+    let failed = server.ask("GET /graphql?query=%7Bnothing%7D", &[], "").await;
+    assert_eq!(failed.header("etag"), None);
+}
+
+#[tokio::test]
 async fn only_json_and_only_get_and_post_are_taken() {
     let server = Server::start().await;
     for kind in [

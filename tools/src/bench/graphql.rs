@@ -161,6 +161,9 @@ fn rounds(
             );
             figure("p50_microseconds", load::percentile(rounds, 0.50));
             figure("p99_microseconds", load::percentile(rounds, 0.99));
+            let requests: usize = rounds.iter().map(|round| round.latencies.len()).sum();
+            let seconds: f64 = rounds.iter().map(|round| round.server_seconds).sum();
+            figure("server_cpu_microseconds", seconds * 1e6 / requests as f64);
             let busy = rounds.iter().map(|round| round.client_busy).fold(0.0, f64::max);
             figure("client_busy", busy);
         }

@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::super::answer::written;
 use super::super::decode::{self, DecodeError};
-use super::super::media;
 use crate::guard::{self, Limits};
 
 /// Why we end a connection.
@@ -128,7 +128,7 @@ impl ToClient<'_> {
             Self::Ack => json::<()>(None, "connection_ack", None),
             Self::Pong => json::<()>(None, "pong", None),
             Self::Next(id, answer) => {
-                let payload = String::from_utf8(media::write(answer)).ok();
+                let payload = String::from_utf8(written(answer)).ok();
                 let payload = payload.and_then(|text| RawValue::from_string(text).ok());
                 json(Some(id), "next", payload)
             }

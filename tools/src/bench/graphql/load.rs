@@ -9,6 +9,8 @@ use anyhow::{Context, bail};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::bench::machine;
+
 /// One server and what it is asked, in turn.
 pub struct Load {
     address: SocketAddr,
@@ -23,6 +25,8 @@ pub struct Round {
     pub took: Duration,
     /// The share of it that the client's thread was busy.
     pub client_busy: f64,
+    /// The processor time of everything else in this process, in seconds: the server's.
+    pub server_seconds: f64,
 }
 
 impl Round {
@@ -86,7 +90,7 @@ async fn round(
     for _ in 0..connections {
         open.push(Connection::open(address).await?);
     }
-    let (start, busy) = (Instant::now(), thread_seconds());
+    let (start, busy, all) = (Instant::now(), thread_seconds(), machine::cpu_seconds());
     let mut tasks = tokio::task::JoinSet::new();
     for (number, mut connection) in open.into_iter().enumerate() {
         let requests = Arc::clone(&requests);
@@ -107,8 +111,10 @@ async fn round(
         latencies.extend(task??);
     }
     let took = start.elapsed();
-    let client_busy = (thread_seconds() - busy) / took.as_secs_f64();
-    Ok(Round { latencies, took, client_busy })
+    let client = thread_seconds() - busy;
+    let server_seconds = machine::cpu_seconds() - all - client;
+    let client_busy = client / took.as_secs_f64();
+    Ok(Round { latencies, took, client_busy, server_seconds })
 }
 
 /// The processor time of this thread, in seconds.

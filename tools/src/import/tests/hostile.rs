@@ -184,7 +184,7 @@ fn cloud_events_are_known_by_their_source_and_id() {
     let house = House::new();
     let line = |source: &str, id: &str, channel: &str| {
         format!(
-            r#"{{"specversion":"1.0","type":"cx.InteractionRecorded","source":"{source}","id":"{id}","time":"2024-05-01T10:00:00+02:00","subject":"crm:c-1","data":{{"kind":"call","channel":"{channel}","duration_seconds":65,"text":"Hello"}}}}"#
+            r#"{{"specversion":"1.0","type":"cx.InteractionRecorded","source":"{source}","id":"{id}","time":"2024-05-01T10:00:00+02:00","subject":"crm:c-1","data":{{"kind":"call","channel":"{channel}","durationSeconds":65,"text":"Hello"}}}}"#
         )
     };
     let file = [
