@@ -1,5 +1,6 @@
 //! `cxledger bench`: what this machine reaches, measured. One file a subject.
 
+mod esdb;
 mod hostile;
 mod log;
 pub mod machine;
@@ -14,6 +15,8 @@ pub enum Bench {
     Log(log::Log),
     /// The views: catching up, rebuilding, disk and memory, readers' latency while writing.
     Views(views::Arguments),
+    /// The event-store endpoint: single appends over many connections, and reading.
+    Esdb(esdb::Esdb),
     /// What hostile GraphQL requests cost before they are refused.
     Hostile(hostile::Hostile),
 }
@@ -23,6 +26,7 @@ pub fn run(bench: &Bench) -> anyhow::Result<()> {
     match bench {
         Bench::Log(log) => log::run(log),
         Bench::Views(arguments) => views::run(arguments),
+        Bench::Esdb(arguments) => esdb::run(arguments),
         Bench::Hostile(hostile) => hostile.run(),
     }
 }
