@@ -1,5 +1,8 @@
 //! The event-store endpoint, as the official Rust client sees it over a real socket.
 
+// A test that cannot go on has to fail; unwrap says so.
+#![allow(clippy::unwrap_used)]
+
 mod esdb {
     mod consuming;
     mod guarding;

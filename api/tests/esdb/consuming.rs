@@ -6,7 +6,7 @@ use std::time::Duration;
 use eventstore::{
     Client, GetPersistentSubscriptionInfoOptions, NakAction, PersistentSubscription,
     PersistentSubscriptionEvent, PersistentSubscriptionOptions, PersistentSubscriptionStats,
-    ReplayParkedMessagesOptions, StreamPosition,
+    ReplayParkedMessagesOptions, StreamPosition, SubscribeToPersistentSubscriptionOptions,
 };
 use tokio::time::timeout;
 
@@ -14,7 +14,11 @@ use super::server::{Server, any, event};
 
 async fn subscribe(client: &Client) -> PersistentSubscription {
     client
-        .subscribe_to_persistent_subscription("room-1", "desk", &Default::default())
+        .subscribe_to_persistent_subscription(
+            "room-1",
+            "desk",
+            &SubscribeToPersistentSubscriptionOptions::default(),
+        )
         .await
         .unwrap()
 }
@@ -120,8 +124,13 @@ async fn a_group_goes_on_after_a_restart_and_takes_so_many_consumers() {
             subscription.ack(&event).await.unwrap();
         }
     }
-    let second =
-        client.subscribe_to_persistent_subscription("room-1", "desk", &Default::default()).await;
+    let second = client
+        .subscribe_to_persistent_subscription(
+            "room-1",
+            "desk",
+            &SubscribeToPersistentSubscriptionOptions::default(),
+        )
+        .await;
     assert!(second.is_err());
     // The acknowledgement was heard once the group says that one event is open.
     let heard = async { while stats(&client).await.outstanding_messages_count != 1 {} };

@@ -9,7 +9,7 @@ use cx_model::event::{CaseClosed, CustomerRegistered};
 use cx_model::vocabulary::CustomerKind;
 use cx_model::{Actor, CaseId, CustomerId, Envelope, NewEvent, encode};
 use cx_projections::{Engine, Options};
-use eventstore::{EventData, ReadStreamOptions, TombstoneStreamOptions};
+use eventstore::{DeleteStreamOptions, EventData, ReadStreamOptions, TombstoneStreamOptions};
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -55,7 +55,7 @@ async fn streams_of_the_ledger_take_what_the_model_accepts_and_lose_nothing() {
     for refused in [event(1), clear, EventData::binary("CaseClosed", "x".into())] {
         client.append_to_stream(name.clone(), &any(), refused).await.unwrap_err();
     }
-    client.delete_stream(name.clone(), &Default::default()).await.unwrap_err();
+    client.delete_stream(name.clone(), &DeleteStreamOptions::default()).await.unwrap_err();
     let tombstone = TombstoneStreamOptions::default();
     client.tombstone_stream(name.clone(), &tombstone).await.unwrap_err();
     let cut = EventData::json("$metadata", &serde_json::json!({ "$tb": 1 })).unwrap();
@@ -74,7 +74,7 @@ async fn the_views_pass_over_foreign_events_of_any_kind() {
     let strange = strange.metadata(vec![1, 2, 3].into());
     client.append_to_stream("käse & co", &any(), strange).await.unwrap();
     client.append_to_stream("room-1", &any(), event(1)).await.unwrap();
-    client.delete_stream("room-1", &Default::default()).await.unwrap();
+    client.delete_stream("room-1", &DeleteStreamOptions::default()).await.unwrap();
     let directory = tempfile::tempdir().unwrap();
     let engine =
         Engine::start(Arc::clone(&ledger), directory.path(), Options::default()).await.unwrap();
