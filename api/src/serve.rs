@@ -67,7 +67,7 @@ impl Drain {
     }
 
     /// Until nothing that stays open is open any more.
-    async fn all_closed(&self) {
+    pub(crate) async fn all_closed(&self) {
         self.0.closed().await;
     }
 }

@@ -259,6 +259,9 @@ def judges(folder):
     done = subprocess.run([os.path.join(ROOT, "tests", "judges", "run"), server.address], timeout=120)
     check("clients that are not ours are content", done.returncode == 0)
     server.stop()
+    script = os.path.join(ROOT, "tests", "judges", "esdb", "run.py")
+    done = subprocess.run([sys.executable, script, PROGRAM], timeout=300)
+    check("clients of an event store that are not ours are content", done.returncode == 0)
 
 
 folder = tempfile.mkdtemp(prefix="cxledger-e2e-")

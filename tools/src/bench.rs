@@ -1,5 +1,6 @@
 //! `cxledger bench`: what this machine reaches, measured. One file a subject.
 
+mod esdb;
 mod graphql;
 mod hostile;
 mod log;
@@ -17,6 +18,8 @@ pub enum Bench {
     Views(views::Arguments),
     /// A page of a timeline over GraphQL, against a bare handler over the same rows.
     Graphql(graphql::Graphql),
+    /// The event-store endpoint: single appends over many connections, and reading.
+    Esdb(esdb::Esdb),
     /// What hostile GraphQL requests cost before they are refused.
     Hostile(hostile::Hostile),
 }
@@ -27,6 +30,7 @@ pub fn run(bench: &Bench) -> anyhow::Result<()> {
         Bench::Log(log) => log::run(log),
         Bench::Views(arguments) => views::run(arguments),
         Bench::Graphql(arguments) => graphql::run(arguments),
+        Bench::Esdb(arguments) => esdb::run(arguments),
         Bench::Hostile(hostile) => hostile.run(),
     }
 }

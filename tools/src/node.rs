@@ -131,7 +131,8 @@ impl Node {
             .map(|store| tokio::spawn(listen(store.endpoint, store.listener, store.tls)));
         let served = serve(self.listener, self.router, self.drain, shutdown).await;
         if let Some(event_store) = event_store {
-            event_store.abort();
+            // It ends by itself, within seconds of the signal.
+            event_store.await?;
         }
         self.system.engine.shutdown().await;
         self.pasts.shutdown().await;

@@ -20,7 +20,7 @@ use super::wire::streams::{
 #[derive(Default)]
 pub(super) struct Gathered {
     pub events: Vec<Proposed>,
-    bytes: usize,
+    pub bytes: usize,
 }
 
 impl Gathered {

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::append::{Gathered, appended, success};
 use super::event::{expected, stream_name};
-use super::fault::Fault;
+use super::fault::{Fault, append_too_large};
 use super::store::{Outcome, Store};
 use super::wire::shared::{
     AnyMessage, BadRequestDetail, DetailCurrent, DetailExpected, Empty, InnerStatus,
@@ -25,6 +25,8 @@ use super::wire::streams::{
 
 /// How many appends may be begun and not completed on one stream.
 const OPEN: usize = 64;
+/// How many bytes they may hold together.
+const OPEN_BYTES: usize = 2 * APPEND_LIMIT;
 /// The longest that an append may take.
 const LONGEST: Duration = Duration::from_mins(1);
 
@@ -68,6 +70,10 @@ impl Batches {
             if !self.begun.contains_key(&id) && self.begun.len() >= OPEN {
                 let reason = format!("complete some of the {OPEN} batches that are begun");
                 return Err(Fault::Bad(reason).into());
+            }
+            let gathered = self.begun.values().flat_map(|begun| &begun.gathered);
+            if gathered.map(|gathered| gathered.bytes).sum::<usize>() > OPEN_BYTES {
+                return Err(append_too_large().into());
             }
             let begun = self.begun.entry(id).or_insert_with(|| Begun {
                 correlation,

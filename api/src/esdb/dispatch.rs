@@ -17,7 +17,7 @@ use tonic::{Status, Streaming};
 
 use super::fault::{Fault, MESSAGE_LIMIT};
 use super::{Endpoint, access, node, persistent, streams};
-use crate::auth::Caller;
+use crate::auth::{Caller, Role};
 
 /// Room for what surrounds the events of a batch.
 const BATCH_LIMIT: usize = APPEND_LIMIT + (4 << 20);
@@ -53,22 +53,24 @@ async fn answer(endpoint: Endpoint, address: SocketAddr, request: Request) -> Re
         return (StatusCode::NOT_FOUND, "this is an event store: ask with one of its clients\n")
             .into_response();
     }
-    let caller = match access::caller(endpoint.shared.tokens.as_ref(), headers) {
-        Ok(caller) => caller,
-        Err(fault) => return refused(fault.into()),
-    };
     let path = request.uri().path().to_owned();
-    let call = Call { endpoint, caller, address, request };
     let Some((service, method)) = path.trim_start_matches('/').split_once('/') else {
         return refused(Status::unimplemented("the path names no method"));
     };
-    match service.strip_prefix("event_store.client.") {
-        Some("streams.Streams") => streams::call(method, call).await,
-        Some("server_features.ServerFeatures") => node::features(method, call).await,
-        Some("gossip.Gossip") => node::gossip(method, call).await,
-        Some("persistent_subscriptions.PersistentSubscriptions") => {
-            persistent::call(method, call).await
-        }
+    let service = service.strip_prefix("event_store.client.").unwrap_or_default();
+    let open = ["server_features.ServerFeatures", "gossip.Gossip"].contains(&service);
+    let caller = match access::caller(endpoint.shared.tokens.as_ref(), request.headers()) {
+        Ok(caller) => caller,
+        // Clients ask these before they say who they are.
+        Err(_) if open => Caller { role: Role::Reader, name: None },
+        Err(fault) => return refused(fault.into()),
+    };
+    let call = Call { endpoint, caller, address, request };
+    match service {
+        "streams.Streams" => streams::call(method, call).await,
+        "server_features.ServerFeatures" => node::features(method, call).await,
+        "gossip.Gossip" => node::gossip(method, call).await,
+        "persistent_subscriptions.PersistentSubscriptions" => persistent::call(method, call).await,
         _ => unknown(),
     }
 }

@@ -174,7 +174,6 @@ impl From<AppendError> for Fault {
     fn from(error: AppendError) -> Self {
         let reason = error.to_string();
         match error {
-            AppendError::Conflict { .. } => Self::Unavailable(reason),
             AppendError::IdReused { .. } => Self::Bad(reason),
             AppendError::EventTooLarge { limit_bytes, .. }
             | AppendError::AppendTooLarge { limit_bytes, .. } => {
@@ -183,7 +182,9 @@ impl From<AppendError> for Fault {
             AppendError::NoSpace { .. } => {
                 Self::Unavailable("no space left for the ledger; append again later".into())
             }
-            AppendError::Poisoned { .. } => Self::Unavailable(reason),
+            AppendError::Conflict { .. } | AppendError::Poisoned { .. } => {
+                Self::Unavailable(reason)
+            }
             AppendError::Timeout => Self::Late(reason),
             _ => Self::Failed("the ledger could not append; its log says more".into()),
         }

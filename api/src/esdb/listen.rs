@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -22,6 +22,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 use super::Endpoint;
+use crate::serve::Draining;
 
 /// How many clients may be connected.
 const CONNECTIONS: usize = 1024;
@@ -80,7 +81,8 @@ pub fn choose_cryptography() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
-/// Serves the endpoint until its drain begins, then gives open calls a little time to end.
+/// Serves the endpoint until its drain begins, then lets open calls end and returns when all is
+/// closed, or a little later.
 pub async fn listen(endpoint: Endpoint, listener: TcpListener, tls: Option<Tls>) {
     let address = listener.local_addr().unwrap_or_else(|_| SocketAddr::from(([127, 0, 0, 1], 0)));
     let router = endpoint.router(address);
@@ -88,41 +90,46 @@ pub async fn listen(endpoint: Endpoint, listener: TcpListener, tls: Option<Tls>)
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     let acceptor = tls.map(|Tls(config)| TlsAcceptor::from(config));
     let mut draining = drain.watch();
+    let next = async || {
+        let permit = Arc::clone(&room).acquire_owned().await;
+        (permit.expect("the room is never closed"), listener.accept().await)
+    };
     loop {
-        let permit = Arc::clone(&room).acquire_owned().await.expect("the room is never closed");
-        let accepted = tokio::select! {
+        let (permit, accepted) = tokio::select! {
             biased;
             () = draining.begun() => break,
-            accepted = listener.accept() => accepted,
+            next = next() => next,
         };
         let Ok((socket, _)) = accepted else {
             // No file handles, most likely: others will be free soon.
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
-        let (router, acceptor) = (router.clone(), acceptor.clone());
-        let mut ending = drain.watch();
+        let (router, acceptor, ending) = (router.clone(), acceptor.clone(), drain.watch());
         tokio::spawn(async move {
-            let _permit = permit;
-            tokio::select! {
-                () = meet(socket, acceptor, router) => {}
-                () = async {
-                    ending.begun().await;
-                    tokio::time::sleep(GRACE).await;
-                } => {}
-            }
+            meet(socket, acceptor, router, ending).await;
+            drop(permit);
         });
+    }
+    drop((draining, listener, endpoint));
+    if tokio::time::timeout(GRACE, drain.all_closed()).await.is_err() {
+        tracing::warn!("clients of the event store were still connected when it ended");
     }
 }
 
-async fn meet(socket: TcpStream, acceptor: Option<TlsAcceptor>, router: axum::Router) {
+async fn meet(
+    socket: TcpStream,
+    acceptor: Option<TlsAcceptor>,
+    router: axum::Router,
+    ending: Draining,
+) {
     // Small answers go out at once; where that cannot be had they go out a little later.
     let _ = socket.set_nodelay(true);
     let socket = Prompt(socket);
     match acceptor {
-        None => converse(socket, router).await,
+        None => converse(socket, router, ending).await,
         Some(acceptor) => match tokio::time::timeout(HANDSHAKE, acceptor.accept(socket)).await {
-            Ok(Ok(stream)) => converse(stream, router).await,
+            Ok(Ok(stream)) => converse(stream, router, ending).await,
             Ok(Err(error)) => tracing::debug!(%error, "a client did not agree on TLS"),
             Err(_) => tracing::debug!("a client did not begin TLS in time"),
         },
@@ -192,6 +199,7 @@ impl AsyncWrite for Prompt {
 async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     router: axum::Router,
+    mut ending: Draining,
 ) {
     let service = TowerToHyperService::new(
         router.map_request(|request: hyper::Request<Incoming>| request.map(axum::body::Body::new)),
@@ -206,7 +214,16 @@ async fn converse(
         .max_concurrent_streams(1024)
         .initial_stream_window_size(1 << 20)
         .initial_connection_window_size(4 << 20);
-    if let Err(error) = builder.serve_connection(TokioIo::new(stream), service).await {
+    let mut talking = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let ended = tokio::select! {
+        ended = talking.as_mut() => ended,
+        () = ending.begun() => {
+            talking.as_mut().graceful_shutdown();
+            // What takes longer is cut off.
+            tokio::time::timeout(GRACE, talking).await.unwrap_or(Ok(()))
+        }
+    };
+    if let Err(error) = ended {
         tracing::debug!(%error, "a client's connection ended");
     }
 }

@@ -19,7 +19,26 @@ const STREAMS: &[(&str, &[&str])] = &[
     ("batchappend", &["deadline_duration"]),
 ];
 
-const SERVICES: &[(&str, &[(&str, &[&str])])] = &[("event_store.client.streams.streams", STREAMS)];
+const OF_STREAM_AND_ALL: &[&str] = &["stream", "all"];
+
+const PERSISTENT: &[(&str, &[&str])] = &[
+    ("create", OF_STREAM_AND_ALL),
+    ("update", OF_STREAM_AND_ALL),
+    ("delete", OF_STREAM_AND_ALL),
+    ("read", OF_STREAM_AND_ALL),
+    ("getinfo", OF_STREAM_AND_ALL),
+    ("replayparked", OF_STREAM_AND_ALL),
+    ("list", OF_STREAM_AND_ALL),
+    ("restartsubsystem", &[]),
+];
+
+/// Methods with their features, by service.
+type Services = &'static [(&'static str, &'static [(&'static str, &'static [&'static str])])];
+
+const SERVICES: Services = &[
+    ("event_store.client.streams.streams", STREAMS),
+    ("event_store.client.persistent_subscriptions.persistentsubscriptions", PERSISTENT),
+];
 
 /// What is served.
 pub(super) async fn features(method: &str, call: Call) -> Response {

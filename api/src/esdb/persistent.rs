@@ -9,6 +9,7 @@ mod calls;
 mod consumers;
 mod group;
 mod info;
+mod outcome;
 mod parked;
 mod register;
 mod settings;

@@ -107,7 +107,7 @@ where
             }
         }
     });
-    pages.flat_map(|page| stream::iter(page)).boxed()
+    pages.flat_map(stream::iter).boxed()
 }
 
 /// A read of one stream.
@@ -238,11 +238,10 @@ pub(super) async fn read_all(
     count: u64,
 ) -> Result<Answer, Fault> {
     let from = match (from, direction) {
-        (None | Some(FromPosition::Start(_)), Direction::Forwards) => Position::START,
+        (None, Direction::Forwards) | (Some(FromPosition::Start(_)), _) => Position::START,
         (Some(FromPosition::End(_)), Direction::Forwards) => telling.store.ledger().head().await?,
         (Some(FromPosition::Position(at)), _) => before(at.commit),
         (None | Some(FromPosition::End(_)), Direction::Backwards) => Position::new(u64::MAX),
-        (Some(FromPosition::Start(_)), Direction::Backwards) => Position::START,
     };
     let portion = Portion::default();
     let read = AllRead { telling, direction, from, filter, left: count, portion, ended: false };

@@ -117,25 +117,25 @@ impl Store {
             return self.write(vec![Append { stream, expected, events }]).await;
         }
         self.may_append(&stream, &events)?;
-        let subject = subject_of(&stream);
-        let _writing;
-        let _reading;
-        if let Some(subject) = &subject {
-            _writing = self.lock(subject).write().await;
-            self.remembered().remove(subject);
-        } else {
-            _reading = self.lock(&stream).read().await;
-            match self.state_now(&stream).await?.deleted {
-                Deleted::No => {}
-                Deleted::ForEver => return Err(Fault::Deleted { stream: stream.to_string() }),
-                Deleted::Softly => {
-                    drop(_reading);
-                    return self.append_again(stream, expected, events).await;
-                }
+        if let Some(subject) = subject_of(&stream) {
+            let _writing = self.lock(&subject).write().await;
+            self.remembered().remove(&subject);
+            let events = foreign(&stream, events);
+            return self.write(vec![Append { stream, expected, events }]).await;
+        }
+        let reading = self.lock(&stream).read().await;
+        match self.state_now(&stream).await?.deleted {
+            Deleted::No => {}
+            Deleted::ForEver => return Err(Fault::Deleted { stream: stream.to_string() }),
+            Deleted::Softly => {
+                drop(reading);
+                return self.append_again(stream, expected, events).await;
             }
         }
         let events = foreign(&stream, events);
-        self.write(vec![Append { stream, expected, events }]).await
+        let answer = self.write(vec![Append { stream, expected, events }]).await;
+        drop(reading);
+        answer
     }
 
     /// Appends to a stream that is deleted but not for ever: it lives again, from here on.

@@ -269,9 +269,10 @@ async fn consume(
         if ended {
             return None;
         }
-        let told = messages.recv().await.unwrap_or_else(|| {
-            Err(Status::unavailable("the persistent subscription ended; subscribe again"))
-        });
+        let told = match messages.recv().await {
+            Some(told) => told,
+            None => Err(Status::unavailable("the persistent subscription ended; subscribe again")),
+        };
         let ended = told.is_err();
         Some((told, (messages, ended)))
     });

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cx_ledger::RawEvent;
-use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior};
 use tonic::Status;
@@ -17,11 +16,12 @@ use super::super::fault::{Fault, GroupFault};
 use super::super::filter::Filter;
 use super::super::links::Links;
 use super::super::state::LINK;
-use super::super::store::{Store, system_event};
+use super::super::store::Store;
 use super::super::wire::persistent::GroupInfo;
 use super::OWN;
 use super::assign::choose;
 use super::consumers::{Consumer, Message, Origin, Told};
+use super::outcome::noted;
 use super::parked::Parked;
 use super::settings::Definition;
 use super::source::Source;
@@ -67,14 +67,6 @@ pub(super) enum Action {
     Stop,
 }
 
-/// How far a group is, as the ledger keeps it.
-#[derive(Serialize, Deserialize)]
-struct Progress {
-    made: Uuid,
-    /// The place of the first event that is not done.
-    next: u64,
-}
-
 /// How often time-outs and progress are looked at.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -94,9 +86,9 @@ pub(super) struct Group {
     pub(super) parked: Parked,
     /// The place that was noted last, if one was.
     pub(super) noted: Option<u64>,
-    noted_at: Instant,
+    pub(super) noted_at: Instant,
     /// How many events were done since.
-    fresh: u64,
+    pub(super) fresh: u64,
     pub(super) total: i64,
 }
 
@@ -105,10 +97,7 @@ impl Group {
     pub async fn open(store: Arc<Store>, definition: Definition) -> Result<Self, Fault> {
         let key = &definition.key;
         let parked = Parked::open(Arc::clone(&store), key.own("parked")?).await?;
-        let progress = store.last(&key.own("checkpoint")?).await?;
-        let progress: Option<Progress> =
-            progress.and_then(|event| serde_json::from_slice(&event.data).ok());
-        let noted = progress.filter(|noted| noted.made == definition.made).map(|noted| noted.next);
+        let noted = noted(&store, &definition).await?;
         let stream = match &key.stream {
             None => None,
             Some(name) => Some(name.parse().map_err(|_| key.fault(GroupFault::Missing))?),
@@ -139,7 +128,7 @@ impl Group {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            self.hand_out().await;
+            self.hand_out();
             let room = self.definition.settings.buffer().saturating_sub(self.waiting.len());
             let reads = room > 0 && !self.consumers.is_empty();
             let batch = room.min(self.definition.settings.batch());
@@ -224,7 +213,7 @@ impl Group {
     }
 
     /// A consumer is gone: what it had goes to others, in order.
-    fn gone(&mut self, number: u64) {
+    pub(super) fn gone(&mut self, number: u64) {
         let Some(place) = self.consumers.iter().position(|one| one.number == number) else {
             return;
         };
@@ -281,7 +270,7 @@ impl Group {
     }
 
     /// Hands out what can be handed out.
-    async fn hand_out(&mut self) {
+    fn hand_out(&mut self) {
         while let Some((again, place, consumer)) = self.next_assignment() {
             let queue = if again { &mut self.again } else { &mut self.waiting };
             let Some(message) = queue.remove(place) else { return };
@@ -317,112 +306,5 @@ impl Group {
             }
         }
         None
-    }
-
-    async fn done(&mut self, origin: Origin) {
-        match origin {
-            Origin::Read(place) => {
-                self.open.remove(&place);
-                self.fresh += 1;
-            }
-            Origin::Parked(number) => {
-                if let Err(fault) = self.parked.done(number).await {
-                    tracing::warn!(%fault, "a replayed event stays parked");
-                }
-            }
-        }
-    }
-
-    async fn park(&mut self, message: Message, reason: &str) {
-        match self.parked.park(message.original(), reason).await {
-            Ok(()) => self.done(message.origin).await,
-            Err(fault) => {
-                tracing::warn!(%fault, "an event could not be parked and is told again");
-                self.again.push_back(message);
-            }
-        }
-    }
-
-    async fn retry(&mut self, mut message: Message) {
-        if message.retries >= self.definition.settings.max_retries {
-            self.park(message, "told again as often as the group allows").await;
-        } else {
-            message.retries += 1;
-            self.again.push_back(message);
-        }
-    }
-
-    async fn replay(&mut self, limit: u64) -> Result<(), Fault> {
-        for (number, event) in self.parked.replay(limit).await? {
-            let origin = Origin::Parked(number);
-            self.again.push_back(Message { event, link: None, origin, retries: 0 });
-        }
-        Ok(())
-    }
-
-    async fn tick(&mut self) {
-        let now = Instant::now();
-        let late: Vec<Message> =
-            self.consumers.iter_mut().flat_map(|consumer| consumer.overdue(now)).collect();
-        for message in late {
-            self.retry(message).await;
-        }
-        let closed: Vec<u64> = self
-            .consumers
-            .iter()
-            .filter(|consumer| consumer.sender.is_closed())
-            .map(|consumer| consumer.number)
-            .collect();
-        for number in closed {
-            self.gone(number);
-        }
-        let settings = &self.definition.settings;
-        let due = self.noted_at.elapsed() >= settings.checkpoint_after();
-        if due && (self.fresh >= settings.min_checkpoint() || self.consumers.is_empty()) {
-            self.note().await;
-        }
-    }
-
-    async fn note_if_many(&mut self) {
-        if self.fresh >= self.definition.settings.max_checkpoint() {
-            self.note().await;
-        }
-    }
-
-    /// The place of the first event that is not done.
-    pub(super) fn done_before(&self) -> u64 {
-        self.open.first().copied().unwrap_or(self.source.place())
-    }
-
-    /// Notes in the ledger how far the group is.
-    async fn note(&mut self) {
-        let next = self.done_before();
-        if self.fresh == 0 || self.noted == Some(next) {
-            return;
-        }
-        let progress = Progress { made: self.definition.made, next };
-        let Ok(data) = serde_json::to_vec(&progress) else { return };
-        let Ok(stream) = self.definition.key.own("checkpoint") else { return };
-        let append = system_event(stream, "$SubscriptionCheckpoint", data.into());
-        match self.store.ledger().append(append).await {
-            Ok(_) => {
-                self.noted = Some(next);
-                self.fresh = 0;
-            }
-            Err(error) => tracing::warn!(%error, "the progress of a group is not noted yet"),
-        }
-        self.noted_at = Instant::now();
-    }
-
-    /// Ends with every consumer, and notes the progress.
-    async fn end(&mut self, status: &Status) {
-        for consumer in &self.consumers {
-            let _ = consumer.sender.try_send(Err(status.clone()));
-        }
-        let numbers: Vec<u64> = self.consumers.iter().map(|consumer| consumer.number).collect();
-        for number in numbers {
-            self.gone(number);
-        }
-        self.note().await;
     }
 }

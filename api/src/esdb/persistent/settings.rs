@@ -73,7 +73,8 @@ impl Strategy {
             ("RoundRobin", _) | ("", 1) => Ok(Self::RoundRobin),
             ("Pinned", _) | ("", 2) => Ok(Self::Pinned),
             ("PinnedByCorrelation", _) => Ok(Self::PinnedByCorrelation),
-            _ => Err(Fault::Bad(
+            // An error of the server's: clients know it as such.
+            _ => Err(Fault::Failed(
                 "the consumer strategy is none of DispatchToSingle, RoundRobin, Pinned, \
                  PinnedByCorrelation"
                     .into(),
@@ -123,6 +124,10 @@ impl Settings {
             Some(CheckpointAfter::Milliseconds(ms)) => ms,
             None => 2_000,
         };
+        if wire.history_buffer <= wire.read_batch {
+            let reason = "the history buffer must be larger than the read batch";
+            return Err(Fault::Failed(reason.into()));
+        }
         Ok(Self {
             resolve_links: wire.resolve_links,
             extra_statistics: wire.extra_statistics,

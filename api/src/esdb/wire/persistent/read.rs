@@ -94,6 +94,8 @@ pub struct ConsumerResp {
 
 /// What a consumer is told.
 #[derive(Clone, PartialEq, Oneof)]
+// Nearly every one is an event.
+#[allow(clippy::large_enum_variant)]
 pub enum ConsumerAnswer {
     /// An event.
     #[prost(message, tag = "1")]

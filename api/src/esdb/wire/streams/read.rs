@@ -205,6 +205,8 @@ pub struct ReadResp {
 
 /// The kinds of messages in an answer.
 #[derive(Clone, PartialEq, Oneof)]
+// Nearly every one is an event.
+#[allow(clippy::large_enum_variant)]
 pub enum ReadContent {
     /// An event.
     #[prost(message, tag = "1")]

@@ -1,0 +1,118 @@
+//! Appending and deleting.
+
+use cx_api::auth::Tokens;
+use eventstore::{
+    CurrentRevision, DeleteStreamOptions, Error, EventData, ReadStreamOptions, StreamState,
+    TombstoneStreamOptions,
+};
+use sha2::{Digest, Sha256};
+
+use super::server::{Server, any, event, expecting};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_expectation_is_kept_and_a_repeat_is_a_success() {
+    let server = Server::new().await;
+    let client = server.client();
+    let append = |expected, number| {
+        let client = client.clone();
+        async move { client.append_to_stream("room-1", &expecting(expected), event(number)).await }
+    };
+    let wrong = append(StreamState::StreamExists, 0).await.unwrap_err();
+    assert!(matches!(wrong, Error::WrongExpectedVersion { .. }), "{wrong:?}");
+    let first = append(StreamState::NoStream, 0).await.unwrap();
+    assert_eq!(first.next_expected_version, 0);
+    for expected in [StreamState::NoStream, StreamState::Any, StreamState::StreamExists] {
+        let again = append(expected, 0).await.unwrap();
+        assert_eq!((again.next_expected_version, again.position), (0, first.position));
+    }
+    match append(StreamState::NoStream, 1).await.unwrap_err() {
+        Error::WrongExpectedVersion { expected, current } => {
+            assert_eq!(expected, StreamState::NoStream);
+            assert_eq!(current, CurrentRevision::Current(0));
+        }
+        other => panic!("{other:?}"),
+    }
+    append(StreamState::StreamRevision(0), 1).await.unwrap();
+    append(StreamState::StreamRevision(0), 2).await.unwrap_err();
+    append(StreamState::Any, 2).await.unwrap();
+    append(StreamState::StreamExists, 3).await.unwrap();
+    let some = client.append_to_stream("room-1", &any(), vec![event(3), event(4)]).await;
+    assert!(matches!(some.unwrap_err(), Error::WrongExpectedVersion { .. }));
+    // An id is one event's within its stream; another stream may have it too.
+    client.append_to_stream("room-2", &any(), event(3)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_are_answered_one_by_one() {
+    let server = Server::new().await;
+    let batches = server.client().batch_append(&eventstore::BatchAppendOptions::default()).await;
+    let batches = batches.unwrap();
+    let new = StreamState::NoStream;
+    let done = batches.append_to_stream("room-1", new, vec![event(0), event(1)]).await.unwrap();
+    assert_eq!(done.current_revision(), Some(1));
+    let again = batches.append_to_stream("room-1", new, vec![event(0), event(1)]).await.unwrap();
+    assert_eq!(again.current_position(), done.current_position());
+    batches.append_to_stream("room-2", new, vec![event(0)]).await.unwrap();
+    // The client gives its stream of batches up with the first that is refused.
+    batches.append_to_stream("room-1", new, vec![event(7)]).await.unwrap_err();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_megabytes_are_taken_and_read_back_and_seventeen_refused() {
+    let server = Server::new().await;
+    let client = server.client();
+    let large = |megabytes: usize| EventData::binary("Large", vec![7; megabytes << 20].into());
+    client.append_to_stream("room-1", &any(), large(10)).await.unwrap();
+    let mut read = client.read_stream("room-1", &ReadStreamOptions::default()).await.unwrap();
+    let told = read.next().await.unwrap().unwrap();
+    let told = told.get_original_event();
+    assert_eq!((told.data.len(), told.is_json), (10 << 20, false));
+    client.append_to_stream("room-1", &any(), large(17)).await.unwrap_err();
+    client.append_to_stream("room-1", &any(), event(1)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_stream_lives_again_and_a_tombstone_stays() {
+    let server = Server::new().await;
+    let client = server.client();
+    let delete = DeleteStreamOptions::default();
+    let read = async |stream: &'static str| {
+        let mut found = Vec::new();
+        let mut read = client.read_stream(stream, &ReadStreamOptions::default()).await?;
+        while let Some(event) = read.next().await? {
+            found.push(event.get_original_event().revision);
+        }
+        Ok::<_, Error>(found)
+    };
+    client.delete_stream("room-1", &delete).await.unwrap_err();
+    client.append_to_stream("room-1", &any(), vec![event(0), event(1)]).await.unwrap();
+    client.delete_stream("room-1", &delete).await.unwrap();
+    assert!(matches!(read("room-1").await.unwrap_err(), Error::ResourceNotFound));
+    let new = expecting(StreamState::NoStream);
+    let done = client.append_to_stream("room-1", &new, event(2)).await.unwrap();
+    assert_eq!(done.next_expected_version, 2);
+    assert_eq!(read("room-1").await.unwrap(), [2]);
+    client.tombstone_stream("room-1", &TombstoneStreamOptions::default()).await.unwrap();
+    assert!(matches!(read("room-1").await.unwrap_err(), Error::ResourceDeleted));
+    let late = client.append_to_stream("room-1", &any(), event(3)).await.unwrap_err();
+    assert!(matches!(late, Error::ResourceDeleted), "{late:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_credentials_and_roles_that_may_not_write_are_refused() {
+    let hash = |secret: &str| {
+        let digest = Sha256::digest(secret.as_bytes());
+        digest.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    };
+    let lines = format!("writer {} ada\nreader {} bob", hash("open"), hash("shut"));
+    let server = Server::with_tokens(Tokens::parse(&lines).unwrap()).await;
+    let append =
+        async |who: &str| server.client_of(who).append_to_stream("room-1", &any(), event(0)).await;
+    append("ada:open@").await.unwrap();
+    for stranger in ["", "ada:wrong@", "bob:open@", "bob:shut@"] {
+        append(stranger).await.unwrap_err();
+    }
+    let reader = server.client_of("bob:shut@");
+    let mut read = reader.read_stream("room-1", &ReadStreamOptions::default()).await.unwrap();
+    assert!(read.next().await.unwrap().is_some());
+}

@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""Official clients of KurrentDB and EventStoreDB, unmodified, against a server of ours over TLS,
+before and after a restart of it.
+
+    PYTHON=target/judges-python/bin/python tests/judges/esdb/run.py target/release/cxledger
+
+The Python clients run where PYTHON names an interpreter with requirements.txt installed, the Node
+clients where `npm ci` was run beside package.json.
+"""
+import hashlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PROGRAM = os.path.abspath(sys.argv[1])
+ONLY = sys.argv[2:]
+PASSWORD = "for-judges-only"
+folder = tempfile.mkdtemp(prefix="cxledger-esdb-")
+place = lambda name: os.path.join(folder, name)
+
+
+def certificates():
+    """An authority and a certificate of its for this machine: some clients take no other kind."""
+    openssl = lambda *words: subprocess.run(["openssl", *words], check=True, capture_output=True)
+    with open(place("names"), "w", encoding="utf-8") as names:
+        names.write("subjectAltName=DNS:localhost,IP:127.0.0.1\nbasicConstraints=CA:FALSE\n")
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=judges",
+            "-keyout", place("ca-key.pem"), "-out", place("ca.pem"))
+    openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost",
+            "-keyout", place("key.pem"), "-out", place("request.pem"))
+    openssl("x509", "-req", "-in", place("request.pem"), "-CA", place("ca.pem"),
+            "-CAkey", place("ca-key.pem"), "-CAcreateserial", "-days", "2",
+            "-extfile", place("names"), "-out", place("cert.pem"))
+
+
+def start(address):
+    arguments = ["serve", "--data", place("data"), "--listen", "127.0.0.1:0", "--esdb", address,
+                 "--esdb-cert", place("cert.pem"), "--esdb-key", place("key.pem"),
+                 "--tokens", place("tokens")]
+    process = subprocess.Popen([PROGRAM, *arguments], stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, text=True)
+    said = ""
+    for line in process.stdout:
+        said += line
+        found = re.search(r"event store at esdb://(127\.0\.0\.1:\d+)", line)
+        if found:
+            return process, found.group(1)
+    sys.exit(f"the server does not start:\n{said}")
+
+
+def clients():
+    python = os.environ.get("PYTHON")
+    if python:
+        for package in ("kurrentdbclient", "esdbclient"):
+            yield package, [python, os.path.join(HERE, "judge.py"), package]
+    for package in ("@kurrent/kurrentdb-client", "@eventstore/db-client"):
+        yield package, ["node", os.path.join(HERE, "judge.mjs"), package]
+
+
+def judge(when, address):
+    port = address.split(":")[1]
+    for number, (package, command) in enumerate(clients()):
+        if not ONLY or package in ONLY:
+            state = place(f"state-{number}")
+            subprocess.run([*command, f"localhost:{port}", place("ca.pem"), PASSWORD, when,
+                            state], check=True, timeout=120)
+
+
+process = None
+try:
+    certificates()
+    with open(place("tokens"), "w", encoding="utf-8") as tokens:
+        tokens.write(f"operator {hashlib.sha256(PASSWORD.encode()).hexdigest()} admin\n")
+    process, address = start("127.0.0.1:0")
+    judge("before", address)
+    process.send_signal(signal.SIGTERM)
+    process.stdout.read()
+    if process.wait(60) != 0:
+        sys.exit("the server does not end in order")
+    process, address = start(address)
+    judge("after", address)
+    print("clients of the event store: ok")
+except subprocess.CalledProcessError as error:
+    sys.exit(f"{error.cmd[0]} {error.cmd[1]}: not content")
+finally:
+    if process and process.poll() is None:
+        process.kill()
+    shutil.rmtree(folder, ignore_errors=True)
