@@ -147,8 +147,7 @@ pub(super) async fn to_all(
     let head = telling.store.ledger().head().await?;
     let after = match from {
         None | Some(FromPosition::Start(Empty {})) => Position::START,
-        // A position beyond the end is none that this ledger gave.
-        Some(FromPosition::Position(at)) => Position::new(at.commit).min(head),
+        Some(FromPosition::Position(at)) => Position::new(at.commit),
         Some(FromPosition::End(Empty {})) => head,
     };
     let subscription = AllSubscription {

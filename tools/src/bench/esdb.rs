@@ -121,7 +121,8 @@ async fn measure(args: &Esdb) -> anyhow::Result<Figures> {
 /// How often 4 KiB are written and synced, a second.
 fn raw_syncs(directory: &Path, round: Duration) -> anyhow::Result<f64> {
     const BLOCKS: u64 = 4096;
-    let file = File::options().create(true).write(true).open(directory.join("raw"))?;
+    let file =
+        File::options().create(true).truncate(false).write(true).open(directory.join("raw"))?;
     let block = [7; 4096];
     if file.metadata()?.len() == 0 {
         for number in 0..BLOCKS {

@@ -1,6 +1,7 @@
 //! The methods of the service of persistent subscriptions.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::response::Response;
 use cx_model::StreamName;
@@ -263,18 +264,21 @@ async fn consume(
     let subscription = format!("{}::{}", key.stream(), key.group);
     let confirmation = ConsumerAnswer::Confirmation(Confirmation { subscription });
     let confirmed = stream::iter([Ok(ConsumerResp { content: Some(confirmation) })]);
-    let hearing = Hearing { task, number, questions };
+    let left = Arc::new(AtomicBool::new(false));
+    let hearing = Hearing { task, number, questions, left: Arc::clone(&left) };
     tokio::spawn(hearing.hear());
-    let told = stream::unfold((messages, false), |(mut messages, ended)| async move {
+    let told = stream::unfold((messages, left, false), |(mut messages, left, ended)| async move {
         if ended {
             return None;
         }
         let told = match messages.recv().await {
             Some(told) => told,
+            // It said that it has no more to say: that is its goodbye, and no fault.
+            None if left.load(Ordering::Acquire) => return None,
             None => Err(Status::unavailable("the persistent subscription ended; subscribe again")),
         };
         let ended = told.is_err();
-        Some((told, (messages, ended)))
+        Some((told, (messages, left, ended)))
     });
     Ok(confirmed.chain(told).boxed())
 }
@@ -284,12 +288,22 @@ struct Hearing {
     task: mpsc::Sender<Command>,
     number: u64,
     questions: Streaming<ConsumerReq>,
+    /// Set when the consumer ended the conversation itself.
+    left: Arc<AtomicBool>,
 }
 
 impl Hearing {
     async fn hear(mut self) {
         let ids = |ids: &[WireId]| ids.iter().filter_map(WireId::id).collect();
-        while let Some(Ok(said)) = self.questions.next().await {
+        loop {
+            let said = match self.questions.next().await {
+                Some(Ok(said)) => said,
+                Some(Err(_)) => break,
+                None => {
+                    self.left.store(true, Ordering::Release);
+                    break;
+                }
+            };
             let consumer = self.number;
             let command = match said.content {
                 Some(ConsumerContent::Ack(ack)) => Command::Done { consumer, ids: ids(&ack.ids) },
