@@ -114,11 +114,11 @@ impl Reasons {
             ordinal: step.ordinal,
             position: step.position,
             event: step.event,
-            before: step.before.as_ref().map(json),
-            after: step.after.as_ref().map(json),
+            before: step.before.as_ref().map(|row| json(&V::unpacked(row))),
+            after: step.after.as_ref().map(|row| json(&V::unpacked(row))),
         };
         Self {
-            row: explained.row.as_ref().map(|row| json(&row.view)),
+            row: explained.row.as_ref().map(|row| json(&V::unpacked(&row.view))),
             as_of: explained.as_of,
             reasons: explained.steps.into_iter().map(reason).collect(),
             more: explained.more,

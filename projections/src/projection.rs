@@ -90,8 +90,8 @@ pub trait Projection: Sized + Send + Sync + 'static {
         None
     }
 
-    /// A row with nothing [`Packed`](crate::Packed) in it: its shape shows what the rows of an older
-    /// generation must look like to be served while this one is made.
+    /// A row with nothing [`Packed`](crate::Packed) in it, as people read it when it is explained. Its
+    /// shape is also what rows of an older generation must have to be served while this one is made.
     fn unpacked(row: &Self::View) -> impl Serialize {
         row
     }

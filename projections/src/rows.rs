@@ -53,8 +53,7 @@ impl<'a, V: Projection> Rows<'a, V> {
 
     /// Puts a row in the place of what was there.
     pub fn put(&mut self, key: &V::Key, row: V::View) {
-        let slot = self.overlay.rows.touch(self.store, key, self.event, self.lane, self.error);
-        slot.value = Some(row);
+        self.overlay.rows.put(self.store, key, row, self.event, self.lane, self.error);
     }
 
     /// Removes a row. Its provenance goes with it.
@@ -83,8 +82,7 @@ impl<'a, V: Projection> Rows<'a, V> {
 
     /// Puts a private row in the place of what was there.
     pub fn put_private(&mut self, key: &PrivateKey<V>, row: PrivateRow<V>) {
-        let slot = self.overlay.private.touch(self.store, key, self.event, self.lane, self.error);
-        slot.value = Some(row);
+        self.overlay.private.put(self.store, key, row, self.event, self.lane, self.error);
     }
 
     /// Removes a private row and answers with it.

@@ -32,14 +32,17 @@ impl ScoreCount {
     pub fn one(weight_millionths: u64, sign: i64) -> Self {
         let weight = i128::from(weight_millionths);
         let sign_wide = i128::from(sign);
-        Self { n: sign, weight: sign_wide * weight, weight_squared: sign_wide * weight * weight }
+        let weight_squared = sign_wide * weight.saturating_mul(weight);
+        Self { n: sign, weight: sign_wide * weight, weight_squared }
     }
 
     /// Adds the answers of another.
     pub fn add(&mut self, other: Self) {
-        self.n += other.n;
-        self.weight += other.weight;
-        self.weight_squared += other.weight_squared;
+        // Recorded weights are bounded, so that sums never come near their ends; a fold must not
+        // fail over an event that came in another way.
+        self.n = self.n.saturating_add(other.n);
+        self.weight = self.weight.saturating_add(other.weight);
+        self.weight_squared = self.weight_squared.saturating_add(other.weight_squared);
     }
 
     fn is_empty(self) -> bool {

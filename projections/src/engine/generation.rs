@@ -37,11 +37,13 @@ pub(crate) fn fingerprint<V: Projection>() -> Fingerprint {
     hash.update([0]);
     hash.update(V::REVISION.to_be_bytes());
     hash.update(fold.head().root.to_bytes());
+    hash.update(fold.head().evidence_root.to_bytes());
     for stall in &fold.head().stalls {
         hash.update(stall.ordinal.to_be_bytes());
     }
     let mut seen = shape::Shape::default();
     for (_, row, _) in fold.rows() {
+        seen.see(&row);
         seen.see(&V::unpacked(&row));
     }
     Fingerprint { generation: hex(&hash.finalize()[..8]), shape: seen.fingerprint() }

@@ -37,7 +37,7 @@ const ENTRY_BYTES: usize = 150;
 
 impl<R: View> Slot<R> {
     fn new(value: Option<R>, provenance: Provenance, stored: Option<Root>, size: usize) -> Self {
-        let weighed_again_at = (2 * provenance.count).max(2);
+        let weighed_again_at = (2 * provenance.count).max(1);
         let weight = Self::weight_of(size);
         Self { value, provenance, stored, changed: false, weight, weighed_again_at }
     }
@@ -48,9 +48,10 @@ impl<R: View> Slot<R> {
 
     /// Weighs a row that many events have touched since it was weighed; by how much it grew.
     fn weigh(&mut self) -> isize {
-        if self.provenance.count < self.weighed_again_at {
-            return 0;
-        }
+        if self.provenance.count < self.weighed_again_at { 0 } else { self.weigh_now() }
+    }
+
+    fn weigh_now(&mut self) -> isize {
         self.weighed_again_at = 2 * self.provenance.count;
         let weight = Self::weight_of(self.value.as_ref().map_or(0, stored::size_of));
         let grown = weight as isize - self.weight as isize;
@@ -163,6 +164,22 @@ impl<K: Key, R: View> Space<K, R> {
         slot.provenance.touch(event.ordinal);
         slot.changed = true;
         slot
+    }
+
+    /// Puts a row in the place of what was there.
+    pub fn put(
+        &mut self,
+        store: &dyn Store,
+        key: &K,
+        row: R,
+        event: &Recorded,
+        lane: u64,
+        error: &mut Option<StoreError>,
+    ) {
+        let slot = self.touch(store, key, event, lane, error);
+        slot.value = Some(row);
+        let grown = slot.weigh_now();
+        self.bytes = self.bytes.saturating_add_signed(grown);
     }
 
     pub fn remove(

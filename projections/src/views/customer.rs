@@ -225,10 +225,10 @@ impl Customer {
             Event::PurchaseMade(it) => {
                 self.purchases += 1;
                 self.contact(at);
-                *self.spent_minor.entry(it.currency.clone()).or_default() += it.amount_minor;
+                self.spend(&it.currency, it.amount_minor);
             }
             Event::ReturnMade(it) => {
-                *self.spent_minor.entry(it.currency.clone()).or_default() -= it.amount_minor;
+                self.spend(&it.currency, it.amount_minor.saturating_neg());
             }
             Event::ResponseSubmitted(it) => {
                 self.responses += 1;
@@ -256,6 +256,11 @@ impl Customer {
             }
             _ => {}
         }
+    }
+
+    fn spend(&mut self, currency: &str, amount_minor: i64) {
+        let spent = self.spent_minor.entry(currency.to_owned()).or_default();
+        *spent = spent.saturating_add(amount_minor);
     }
 
     fn contact(&mut self, at: i64) {

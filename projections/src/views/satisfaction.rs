@@ -170,6 +170,8 @@ fn contributions(month: u32, said: &[Said], sign: i64, into: &mut BTreeMap<Cell,
 pub struct Kept {
     said: Vec<Said>,
     months: Vec<(ResponseId, u32)>,
+    /// The customer has so many responses that their months stand in rows of their own.
+    spread: bool,
 }
 
 impl Key for Cell {
@@ -194,8 +196,10 @@ impl Key for Cell {
 
 impl StartsWith<InstrumentId> for Cell {}
 
-/// Where the months of a customer's responses are kept; months are far below this.
+/// Where the months of a customer's responses are kept; months are far below this and what follows.
 const MONTHS: u32 = u32::MAX;
+/// When they are more than this, they are spread over rows by the last byte of the response's id.
+const MONTHS_PER_ROW: usize = 64;
 
 impl Figure for Satisfaction {
     fn add(&mut self, delta: &Self) {
@@ -236,8 +240,7 @@ impl Projection for Satisfaction {
                 };
                 let month = month_of(occurred_at);
                 if month_of_response(customer, it.response, rows).is_none() {
-                    let months = (it.response, month);
-                    rows.update_private(&(customer, MONTHS), |kept| kept.months.push(months));
+                    note_month(customer, (it.response, month), rows);
                     add(customer, month, said, rows);
                 }
             }
@@ -263,7 +266,8 @@ impl Projection for Satisfaction {
                 change(customer, month, rows, |kept| {
                     kept.retain(|said| said.response != it.response);
                 });
-                rows.update_private(&(customer, MONTHS), |kept| {
+                let key = months_key(customer, it.response, rows);
+                rows.update_private(&key, |kept| {
                     kept.months.retain(|(response, _)| *response != it.response);
                 });
             }
@@ -277,8 +281,36 @@ fn month_of_response(
     response: ResponseId,
     rows: &mut Rows<'_, Satisfaction>,
 ) -> Option<u32> {
-    let months = &rows.private(&(customer, MONTHS))?.months;
+    let key = months_key(customer, response, rows);
+    let months = &rows.private(&key)?.months;
     months.iter().find(|(known, _)| *known == response).map(|(_, month)| *month)
+}
+
+/// The private row in which the month of a response is kept.
+fn months_key(
+    customer: CustomerId,
+    response: ResponseId,
+    rows: &mut Rows<'_, Satisfaction>,
+) -> (CustomerId, u32) {
+    let spread = rows.private(&(customer, MONTHS)).is_some_and(|kept| kept.spread);
+    let place = if spread { 1 + u32::from(response.0.as_bytes()[15]) } else { 0 };
+    (customer, MONTHS - place)
+}
+
+fn note_month(customer: CustomerId, noted: (ResponseId, u32), rows: &mut Rows<'_, Satisfaction>) {
+    let key = months_key(customer, noted.0, rows);
+    let mut full = Vec::new();
+    rows.update_private(&key, |kept| {
+        kept.months.push(noted);
+        if key.1 == MONTHS && kept.months.len() > MONTHS_PER_ROW {
+            kept.spread = true;
+            full = std::mem::take(&mut kept.months);
+        }
+    });
+    for noted in full {
+        let key = months_key(customer, noted.0, rows);
+        rows.update_private(&key, |kept| kept.months.push(noted));
+    }
 }
 
 /// Adds what a customer said: at once if it is all the customer said in the month.
@@ -303,7 +335,7 @@ fn add(customer: CustomerId, month: u32, said: Said, rows: &mut Rows<'_, Satisfa
             rows.add(&cell, &delta);
         }
     }
-    rows.put_private(&key, Kept { said: vec![said], months: Vec::new() });
+    rows.put_private(&key, Kept { said: vec![said], ..Kept::default() });
 }
 
 /// Changes what a customer said in a month, and the cells by the difference.
@@ -424,6 +456,19 @@ mod tests {
             cell(JANUARY),
             Satisfaction { all: counts(&[8]), first: counts(&[8]), latest: counts(&[8]) },
         );
+    }
+
+    #[test]
+    fn a_customer_with_very_many_responses_can_withdraw_each() {
+        let submitted =
+            (0..200).map(|n| happened(customer(1), response(n, 5)).at("2026-01-20T00:00:00Z"));
+        let withdrawn = (0..200).filter(|n| n % 2 == 0).map(|n| {
+            let response = ResponseId(Uuid::from_u128(n));
+            happened(customer(1), ResponseWithdrawn { response, reason: "mistake".into() })
+        });
+        let all = counts(&[5; 100]);
+        given::<Satisfaction>(submitted.chain(withdrawn))
+            .then(cell(JANUARY), Satisfaction { all, first: counts(&[5]), latest: counts(&[5]) });
     }
 
     #[test]

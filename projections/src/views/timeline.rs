@@ -437,7 +437,15 @@ impl Projection for Timeline {
     }
 
     fn unpacked(row: &Self) -> impl Serialize {
-        (row.pages().to_vec(), row.entries())
+        #[derive(Serialize)]
+        enum Unpacked<'a> {
+            Directory(&'a [(Place, u32)]),
+            Page(Vec<Entry>),
+        }
+        match row {
+            Self::Directory(pages) => Unpacked::Directory(pages),
+            Self::Page(_) => Unpacked::Page(row.entries()),
+        }
     }
 
     fn apply(event: &Recorded, rows: &mut Rows<'_, Self>) {

@@ -70,6 +70,7 @@ fn field_of(refusal: &Refusal) -> &'static str {
         Refusal::AlreadyPurchased | Refusal::UnknownOrder | Refusal::AlreadyFulfilled => "order",
         Refusal::BadCurrency => "currency",
         Refusal::BadAmount | Refusal::ReturnExceedsOrder => "amountMinor",
+        Refusal::BadWeight => "weightMillionths",
         Refusal::AlreadyOffered | Refusal::UnknownOffer | Refusal::AlreadyAnswered => "offer",
         Refusal::AlreadySubmitted | Refusal::UnknownResponse | Refusal::AlreadyWithdrawn => {
             "response"

@@ -338,11 +338,16 @@ impl Opening<'_> {
             let work: Vec<_> = sidecar::shares(streams, ids, threads)
                 .map(|share| scope.spawn(move || load(share)))
                 .collect();
-            let done: Vec<_> = work.into_iter().map(std::thread::ScopedJoinHandle::join).collect();
-            // All threads see the same frames.
-            done.into_iter().next().expect("there is at least one share")
+            let done = work
+                .into_iter()
+                .map(|share| share.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            // All threads see the same frames; what one of them could not take in, none has.
+            let both = |one: Option<_>, other: Option<_>| one.filter(|_| other.is_some());
+            let meet = |one: Vec<_>, other: Vec<_>| {
+                one.into_iter().zip(other).map(|(a, b)| both(a, b)).collect()
+            };
+            done.reduce(meet).expect("there is at least one share")
         });
-        let loaded = loaded.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         for ((n, _), frames) in ready.iter().zip(loaded) {
             let (pair, found) = group[*n];
             let path = self.storage.path(&sidecar_name(pair[0].number));

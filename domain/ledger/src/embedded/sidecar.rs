@@ -174,7 +174,8 @@ impl Share<'_> {
                     let stream = self.take_stream(body, &mut at, &mut categories)?;
                     streams.push(stream);
                 }
-                let stream = *streams.get(known.checked_sub(1).unwrap_or(streams.len() - 1))?;
+                let stream =
+                    *streams.get(known.checked_sub(1).or_else(|| streams.len().checked_sub(1))?)?;
                 let hash = u64_at(body.get(at..at + 8)?, 0);
                 at += 8;
                 let position = summary.first_position + events;

@@ -1,8 +1,8 @@
 //! Facts: what happened elsewhere is recorded as it was, if it can be understood.
 
-use super::feedback::check_each_once;
+use super::feedback::{check_each_once, check_weight};
 use super::instrument::check_instrument;
-use super::purchase::check_currency;
+use super::purchase::{check_amount, check_currency};
 use super::touchpoint::check_collection;
 use super::{
     Cases, Instrument, Interactions, Profile, Purchases, Refusal, Responses, State, check_valence,
@@ -22,9 +22,18 @@ pub fn check_fact<'a>(
         Event::InteractionRecorded(met) => check_valence(met.valence),
         Event::InteractionCorrected(corrected) => check_valence(corrected.valence),
         Event::ImpressionRecorded(impression) => check_valence(Some(impression.valence)),
-        Event::PurchaseMade(made) => check_currency(&made.currency),
-        Event::ReturnMade(returned) => check_currency(&returned.currency),
-        Event::ResponseSubmitted(ResponseSubmitted { instrument: named, answers, .. }) => {
+        Event::PurchaseMade(made) => {
+            check_currency(&made.currency)?;
+            check_amount(made.amount_minor)
+        }
+        Event::ReturnMade(returned) => {
+            check_currency(&returned.currency)?;
+            check_amount(returned.amount_minor)
+        }
+        Event::ResponseSubmitted(
+            response @ ResponseSubmitted { instrument: named, answers, .. },
+        ) => {
+            check_weight(response)?;
             match instrument(*named).filter(|known| known.id().is_some()) {
                 Some(known) => known.check_answers(answers),
                 None => check_each_once(answers),

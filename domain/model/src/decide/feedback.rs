@@ -110,6 +110,7 @@ impl Command for SubmitResponse {
     fn decide(&self, responses: &Responses) -> Result<Vec<Event>, Refusal> {
         responses.unheard_of(self.response.response)?;
         usable(&self.instrument, self.response.instrument)?;
+        check_weight(&self.response)?;
         self.instrument.check_answers(&self.response.answers)?;
         refuse(self.response.answers.is_empty(), Refusal::NothingSaid { field: "answers" })?;
         Ok(vec![self.response.clone().into()])
@@ -137,6 +138,15 @@ impl Command for AmendResponse {
         refuse(answers.is_empty(), Refusal::NothingChanged)?;
         Ok(vec![self.amendment.clone().into()])
     }
+}
+
+/// The heaviest response, in millionths: squares of it are summed over all responses.
+const HEAVIEST_MILLIONTHS: u64 = 1_000_000_000_000;
+
+/// Whether a response's weight can be added up with those of others.
+pub(super) fn check_weight(response: &ResponseSubmitted) -> Result<(), Refusal> {
+    let too_heavy = |weight| weight > HEAVIEST_MILLIONTHS;
+    refuse(response.weight_millionths.is_some_and(too_heavy), Refusal::BadWeight)
 }
 
 fn usable(instrument: &Instrument, named: InstrumentId) -> Result<(), Refusal> {

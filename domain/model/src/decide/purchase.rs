@@ -72,6 +72,15 @@ impl State for Purchases {
     }
 }
 
+/// The most minor units of one purchase or return: far above any, and so far below 2^63 that sums
+/// of thousands still fit.
+const MOST_MINOR: i64 = 1_000_000_000_000_000;
+
+/// Whether an amount can be added up.
+pub(super) fn check_amount(amount_minor: i64) -> Result<(), Refusal> {
+    refuse(!(-MOST_MINOR..=MOST_MINOR).contains(&amount_minor), Refusal::BadAmount)
+}
+
 /// What a currency must be to be understood.
 pub(super) fn check_currency(currency: &str) -> Result<(), Refusal> {
     let code = currency.as_bytes();
@@ -85,6 +94,7 @@ decisions! { Purchases {
         purchases.subject.check()?;
         check_currency(&made.currency)?;
         refuse(made.amount_minor < 0, Refusal::BadAmount)?;
+        check_amount(made.amount_minor)?;
         let order = purchases.orders.get(&made.order);
         refuse(order.is_some_and(|order| order.currency.is_some()), Refusal::AlreadyPurchased)
     };

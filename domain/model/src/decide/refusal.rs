@@ -77,7 +77,10 @@ refusals! {
     /// An order has one currency.
     AnotherCurrency "ANOTHER_CURRENCY" "this order was paid in another currency";
     /// An amount below what it can be.
-    BadAmount "BAD_AMOUNT" "the amount is negative or zero where it cannot be";
+    BadAmount "BAD_AMOUNT"
+        "the amount is negative or zero where it cannot be, or beyond 1,000,000,000,000,000";
+    /// A weight that would drown all others.
+    BadWeight "BAD_WEIGHT" "a response weighs at most 1,000,000 (1,000,000,000,000 millionths)";
     /// More came back than was bought.
     ReturnExceedsOrder "RETURN_EXCEEDS_ORDER" "more is returned than the order was worth";
     /// The offer's id is taken.

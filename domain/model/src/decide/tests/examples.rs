@@ -341,6 +341,19 @@ fn a_fact_is_kept_if_it_can_be_understood_and_counted_if_it_breaks_an_invariant(
     let unknown = Event::Unknown(UnknownEvent { event_type: "Strange".into(), data });
     assert!(matches!(check(&unknown), Err(Refusal::UnknownEventType { .. })));
 
+    let heavy = |weight| {
+        let submitted = response(vec![answer("ease", AnswerValue::Score(7))]).response;
+        Event::from(ResponseSubmitted { weight_millionths: Some(weight), ..submitted })
+    };
+    assert_eq!(check(&heavy(1_000_000_000_000)), Ok(()));
+    assert_eq!(check(&heavy(1_000_000_000_001)), Err(Refusal::BadWeight));
+    let returned = |amount_minor| {
+        let (order, currency) = (id(9), "EUR".into());
+        Event::from(ReturnMade { order, amount_minor, currency, reason: None })
+    };
+    assert_eq!(check(&returned(-1_000_000_000_000_000)), Ok(()));
+    assert_eq!(check(&returned(i64::MIN)), Err(Refusal::BadAmount));
+
     let told = known();
     let state = CustomerState::of(&told.events);
     assert!(!state.is_irregular(&good));
