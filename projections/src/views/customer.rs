@@ -149,10 +149,8 @@ fn felt(customer: CustomerId, recorded: &Recorded, rows: &mut Rows<'_, Customer>
     };
     let key = (customer, interaction);
     let some_are_kept = rows.get(&customer).is_some_and(|row| row.kept > 0);
-    let before = match some_are_kept {
-        true => rows.private(&key).cloned().unwrap_or_default(),
-        false => Felt::default(),
-    };
+    let known = if some_are_kept { rows.private(&key).cloned() } else { None };
+    let before = known.unwrap_or_default();
     let mut after = before.clone();
     if let Some(valence) = valence {
         after.valence = Some(valence.score);
