@@ -95,7 +95,7 @@ async fn after_erasing_half_the_customers_nothing_of_theirs_is_left_and_everythi
     let head = book.ledger().head().await.unwrap();
     engine.at_least(head, &[], PATIENCE).await.unwrap();
     engine.shutdown().await;
-    drop((book, log));
+    drop((engine, book, log));
 
     let (book, log) = open(data);
     let engine = caught_up(&book, data).await;
