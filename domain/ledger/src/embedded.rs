@@ -102,8 +102,8 @@ impl EmbeddedLog {
         Self::open_storage(Arc::new(Disk::new(directory)), options)
     }
 
-    /// Opens the log in a directory, to read only, also beside a process that writes it. Shows what
-    /// is durable when it is opened, and nothing later.
+    /// Opens the log in a directory, to read only, also beside a process that writes it. Shows every
+    /// append that is whole when it is opened, made durable first, and nothing later.
     pub fn open_read_only(directory: &Path) -> Result<(Self, OpenReport), OpenError> {
         if !directory.join(segment_name(1)).exists() {
             return Err(OpenError::Missing { path: directory.to_owned() });

@@ -26,6 +26,8 @@ pub struct OpenReport {
     pub segments: usize,
     /// How many streams there are.
     pub streams: usize,
+    /// It was opened to read beside a process that has it open to write.
+    pub beside_a_writer: bool,
     /// The log was closed in order before.
     pub was_clean: bool,
     /// The bytes of a run that was never acknowledged, cut back because it was torn.
@@ -111,6 +113,7 @@ pub(crate) fn recover(storage: &dyn Storage, mode: Mode) -> Result<Recovered, Op
         head: Position::new(standing.map_or(0, |standing| standing.next_position - 1)),
         segments: opening.index.segments.len(),
         streams: opening.index.streams.len(),
+        beside_a_writer: mode == Mode::ReadBeside,
         was_clean: standing.is_none_or(Standing::is_clean) && torn_bytes == 0,
         torn_bytes,
         torn_at: torn_run
@@ -425,7 +428,11 @@ impl Opening<'_> {
         let mut builder = Builder::default();
         let mut window = Window::new(found.file.clone(), header.size);
         let visible = match self.mode {
-            Mode::ReadBeside => self.durable_beside(&mut window, &segment, &header)?,
+            Mode::ReadBeside => {
+                let whole = self.whole_beside(&mut window, &segment, &header)?;
+                found.file.sync_data().map_err(self.io(number))?;
+                whole
+            }
             Mode::Write | Mode::ReadAlone => u64::MAX,
         };
         let mut standing = Standing::at_begin(&header);
@@ -456,8 +463,9 @@ impl Opening<'_> {
         )
     }
 
-    /// The last durable position, beside a writer who writes on while this reads.
-    fn durable_beside(
+    /// The position of the last whole frame, beside a writer who writes on while this reads. Its
+    /// run may be about to be synced: the caller syncs before it shows anything.
+    fn whole_beside(
         &self,
         window: &mut Window,
         segment: &Segment,
@@ -473,7 +481,7 @@ impl Opening<'_> {
             let end = window.end_of_bytes(standing.end).map_err(self.io(number))?;
             let proof = find_later_proof(window, segment.place, &standing, end);
             let Some(proof) = proof.map_err(self.io(number))? else {
-                return Ok(standing.durable());
+                return Ok(standing.next_position - 1);
             };
             // A frame that was written after this place was read is no proof: read it again.
             let before = standing.end;

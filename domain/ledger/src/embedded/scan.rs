@@ -89,11 +89,6 @@ impl Standing {
         }
     }
 
-    /// The last position that is known to be durable.
-    pub fn durable(&self) -> u64 {
-        self.last.map_or(self.next_position - 1, |last| last.durable())
-    }
-
     /// Whether the last frame marks a clean close.
     pub fn is_clean(&self) -> bool {
         self.last.is_some_and(|last| last.count == 0)
