@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cx_ledger::{Direction, Ledger};
 use cx_model::Position;
@@ -22,8 +22,8 @@ const OPEN: usize = 4;
 /// How often a job looks whether its views can go on.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// How long no view of a job may get anywhere.
-const PATIENCE: Duration = Duration::from_secs(300);
+/// How many looks may find that no view of a job got anywhere: those of five minutes.
+const LOOKS: u32 = 600;
 
 /// A side generation that is being opened, open, or being closed; locked while it changes.
 type Slot = Arc<tokio::sync::Mutex<Option<Arc<Engine>>>>;
@@ -178,8 +178,7 @@ pub(super) async fn fold_up_to(
 
 /// Waits until all views have reached a position, for as long as they get on.
 async fn wait(engine: &Engine, at: Position) -> Result<(), OpenError> {
-    let mut folded = 0;
-    let mut moved = Instant::now();
+    let (mut folded, mut in_vain) = (0, 0);
     while let Err(stale) = engine.at_least(at, &[], LOOK).await {
         let views = engine.views.iter().map(|(view, _)| view.status(LedgerEnd::default()));
         let mut now = 0;
@@ -190,10 +189,10 @@ async fn wait(engine: &Engine, at: Position) -> Result<(), OpenError> {
                 return Err(OpenError::Unfinished { view: view.name, reason });
             }
         }
-        if now != folded {
-            (folded, moved) = (now, Instant::now());
-        } else if moved.elapsed() >= PATIENCE {
-            let reason = format!("no event was folded for {} s", PATIENCE.as_secs());
+        in_vain = if now == folded { in_vain + 1 } else { 0 };
+        folded = now;
+        if in_vain >= LOOKS {
+            let reason = format!("no event was folded for {} s", (LOOK * LOOKS).as_secs());
             return Err(OpenError::Unfinished { view: stale.view, reason });
         }
     }
