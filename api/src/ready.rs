@@ -31,19 +31,23 @@ pub struct SystemReadiness {
 /// How long a view may stand still while it is behind.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How far a view was folded when it was last seen to move, and when that was.
+/// How far a view was folded and how far it was behind when it was last looked at, and since when
+/// it has stood still while it was behind.
 #[derive(Debug, Clone, Copy)]
 struct Moves {
     folded: u64,
+    behind: u64,
     at: Instant,
 }
 
 impl Moves {
     /// Whether the view stands still although it is behind.
     fn stands(&mut self, folded: u64, behind: u64, now: Instant) -> bool {
-        if behind == 0 || folded != self.folded {
-            *self = Self { folded, at: now };
+        // A view that had nothing to fold at the last look fell behind at some moment since.
+        if behind == 0 || self.behind == 0 || folded != self.folded {
+            self.at = now;
         }
+        (self.folded, self.behind) = (folded, behind);
         now.saturating_duration_since(self.at) >= PATIENCE
     }
 }
@@ -76,7 +80,7 @@ impl Readiness for SystemReadiness {
                     let mut known = self.moves.lock().unwrap_or_else(PoisonError::into_inner);
                     let now = Instant::now();
                     for view in &status {
-                        let first = Moves { folded: view.folded, at: now };
+                        let first = Moves { folded: view.folded, behind: 0, at: now };
                         let moves = known.entry(view.name).or_insert(first);
                         let stands = moves.stands(view.folded, view.events_behind, now);
                         checks.push(check(view, stands));
@@ -152,12 +156,13 @@ mod tests {
     fn lag_is_no_fault_and_standing_still_while_behind_is() {
         let begin = Instant::now();
         let after = |seconds| begin + Duration::from_secs(seconds);
-        let mut moves = Moves { folded: 10, at: begin };
+        let mut moves = Moves { folded: 10, behind: 5, at: begin };
         assert!(!moves.stands(10, 5, after(29)));
         assert!(moves.stands(10, 5, after(30)));
         assert!(!moves.stands(11, 900, after(31)), "it moves, however far behind");
         assert!(!moves.stands(11, 0, after(90)), "nothing is left to fold");
-        assert!(!moves.stands(11, 1, after(100)));
-        assert!(moves.stands(11, 1, after(120)));
+        assert!(!moves.stands(11, 1, after(900)), "it fell behind only now, after a long rest");
+        assert!(!moves.stands(11, 7, after(929)));
+        assert!(moves.stands(11, 7, after(930)));
     }
 }

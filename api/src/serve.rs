@@ -1,5 +1,7 @@
 //! Listening, and ending well: what was begun is answered, subscribers are told goodbye.
 
+mod connection;
+
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,7 +13,9 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
+
+use connection::Connection;
 
 use crate::auth::Tokens;
 
@@ -95,9 +99,21 @@ pub async fn bind(address: SocketAddr, tokens: Option<&Tokens>) -> Result<TcpLis
 /// How long open requests and streams have to end once the signal came.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// How long the head of a request may take to arrive. Who opens connections and sends next to
-/// nothing would hold them for ever.
-const HEAD_DEADLINE: Duration = Duration::from_secs(15);
+/// How much the server bears of those who connect.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// How long the first bytes of a connection, and the head of each request, may take to arrive.
+    /// Who opens connections and sends next to nothing would hold them for ever.
+    pub head: Duration,
+    /// How many connections are open at once. Those beyond wait to be accepted.
+    pub connections: usize,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { head: Duration::from_secs(15), connections: 4096 }
+    }
+}
 
 /// How long to wait where the system has no room for another connection.
 const NO_ROOM: Duration = Duration::from_millis(100);
@@ -109,29 +125,35 @@ pub async fn serve(
     drain: Drain,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
-    serve_patiently(listener, router, drain, shutdown, HEAD_DEADLINE).await
+    serve_patiently(listener, router, drain, shutdown, Patience::default()).await
 }
 
-/// Serves with this much patience for the head of a request.
+/// Serves with this much patience.
 pub async fn serve_patiently(
     listener: TcpListener,
     router: Router,
     drain: Drain,
     shutdown: impl Future<Output = ()> + Send + 'static,
-    head_deadline: Duration,
+    patience: Patience,
 ) -> Result<(), ServeError> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(head_deadline);
-    builder.http2().timer(TokioTimer::new()).keep_alive_interval(head_deadline);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(patience.head);
+    builder.http2().timer(TokioTimer::new()).keep_alive_interval(patience.head);
     let open = GracefulShutdown::new();
+    let places = Arc::new(Semaphore::new(patience.connections));
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
+        let accepted = async {
+            let place = Arc::clone(&places).acquire_owned().await;
+            let place = place.expect("the places are never closed");
+            listener.accept().await.map(|(stream, _)| (stream, place))
+        };
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = accepted => accepted,
             () = &mut shutdown => break,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, place) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // One connection that broke, or no room for it: the others are served.
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -142,7 +164,8 @@ pub async fn serve_patiently(
         // Without it answers wait for the client's acknowledgement; where it cannot be set they do.
         let _ = stream.set_nodelay(true);
         let service = TowerToHyperService::new(router.clone());
-        let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+        let stream = TokioIo::new(Connection::new(stream, place, patience.head));
+        let connection = builder.serve_connection_with_upgrades(stream, service);
         let connection = open.watch(connection.into_owned());
         tokio::spawn(async move {
             // A client that goes away or never finishes its request is no fault of ours.
@@ -169,29 +192,68 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test]
-    async fn a_request_whose_head_never_ends_is_let_go() {
+    /// A server that bears this much, and what ends it.
+    async fn serving(patience: Patience) -> (SocketAddr, impl AsyncFnOnce()) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = Router::new().route("/", axum::routing::get(|| async { "here" }));
         let (end, ended) = tokio::sync::oneshot::channel::<()>();
         let shutdown = async move { _ = ended.await };
-        let deadline = Duration::from_millis(50);
         let serving =
-            tokio::spawn(serve_patiently(listener, router, Drain::default(), shutdown, deadline));
-        let mut slow = TcpStream::connect(address).await.unwrap();
-        slow.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\nx-slow: ").await.unwrap();
-        let mut said = Vec::new();
-        // The server ends the connection; without the deadline this would wait for ever.
-        slow.read_to_end(&mut said).await.unwrap();
-        assert!(!said.windows(4).any(|window| window == b"here"));
+            tokio::spawn(serve_patiently(listener, router, Drain::default(), shutdown, patience));
+        let stop = async move || {
+            end.send(()).unwrap();
+            serving.await.unwrap().unwrap();
+        };
+        (address, stop)
+    }
+
+    async fn answers(address: SocketAddr) {
         let mut quick = TcpStream::connect(address).await.unwrap();
         let request = b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
         quick.write_all(request).await.unwrap();
         let mut said = Vec::new();
         quick.read_to_end(&mut said).await.unwrap();
         assert!(said.ends_with(b"here"));
-        end.send(()).unwrap();
-        serving.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_never_gets_to_a_request_is_let_go() {
+        let patience = Patience { head: Duration::from_millis(50), ..Patience::default() };
+        let (address, stop) = serving(patience).await;
+        let head: &[u8] = b"GET / HTTP/1.1\r\nhost: localhost\r\nx-slow: ";
+        for begin in [&b""[..], b"G", b"PRI", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r", head] {
+            let mut slow = TcpStream::connect(address).await.unwrap();
+            slow.write_all(begin).await.unwrap();
+            let mut said = Vec::new();
+            // The server ends the connection; without the deadline this would wait for ever.
+            slow.read_to_end(&mut said).await.unwrap();
+            assert!(!said.windows(4).any(|window| window == b"here"));
+        }
+        answers(address).await;
+        stop().await;
+    }
+
+    #[tokio::test]
+    async fn a_connection_beyond_the_cap_waits_until_another_ends() {
+        let patience = Patience { connections: 1, ..Patience::default() };
+        let (address, stop) = serving(patience).await;
+        let mut first = TcpStream::connect(address).await.unwrap();
+        first.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+        let mut said = Vec::new();
+        while !said.ends_with(b"here") {
+            assert_ne!(first.read_buf(&mut said).await.unwrap(), 0);
+        }
+        let second = tokio::spawn(answers(address));
+        // The first keeps its place and is served on, the second is not.
+        first.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+        said.clear();
+        while !said.ends_with(b"here") {
+            assert_ne!(first.read_buf(&mut said).await.unwrap(), 0);
+        }
+        assert!(!second.is_finished());
+        drop(first);
+        second.await.unwrap();
+        stop().await;
     }
 }

@@ -57,6 +57,14 @@ pub enum OpenError {
         /// Why.
         source: StoreError,
     },
+    /// A job did not get to its position.
+    #[error("view {view} could not be folded: {reason}; mend that, then run it again")]
+    Unfinished {
+        /// The view.
+        view: &'static str,
+        /// What kept it.
+        reason: String,
+    },
 }
 
 /// A view did not reach the position in time.

@@ -118,7 +118,11 @@ pub(super) fn position_of(answer: &Answer) -> Option<&str> {
 
 /// An answer as an HTTP response.
 pub(super) fn respond(answer: &Answer, status: StatusCode, media: Media) -> Response {
-    let mut response = (status, written(answer)).into_response();
+    respond_written(answer, written(answer), status, media)
+}
+
+fn respond_written(answer: &Answer, text: Vec<u8>, status: StatusCode, media: Media) -> Response {
+    let mut response = (status, text).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media.name()));
     headers.append(header::VARY, HeaderValue::from_static("accept"));
@@ -131,10 +135,11 @@ pub(super) fn respond(answer: &Answer, status: StatusCode, media: Media) -> Resp
 /// An answer to a GET, with a strong tag of what it says and of the position it is true at; 304 and
 /// no body for who has it already.
 pub(super) fn respond_tagged(answer: &Answer, media: Media, headers: &HeaderMap) -> Response {
-    let mut response = respond(answer, StatusCode::OK, media);
-    let digest = Sha256::digest(written(answer));
-    let text = digest[..16].iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
-    let tag = format!("\"{text}\"");
+    let text = written(answer);
+    let digest = Sha256::digest(&text);
+    let digits = digest[..16].iter().fold(String::new(), |all, byte| format!("{all}{byte:02x}"));
+    let tag = format!("\"{digits}\"");
+    let mut response = respond_written(answer, text, StatusCode::OK, media);
     let known = headers.get_all(header::IF_NONE_MATCH).iter().any(|value| {
         let tags = value.to_str().unwrap_or_default().split(',').map(str::trim);
         tags.map(|known| known.strip_prefix("W/").unwrap_or(known))

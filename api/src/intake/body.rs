@@ -1,5 +1,7 @@
 //! From the data of a CloudEvent to an event of the model.
 
+mod fault;
+
 use cx_model::event::{Event, UnknownEvent};
 use cx_model::ids::derived_id;
 use serde_json::{Map, Value, json};
@@ -100,8 +102,7 @@ fn wrap(value: &mut Value, path: &str) -> Result<(), Reason> {
 }
 
 fn parse(name: &str, data: &Value) -> Result<Event, Reason> {
-    let text = data.to_string();
-    let mut event = parse_event(name, text.as_bytes())?;
+    let mut event = parse_event(name, data)?;
     let mut opened = true;
     event.personal(&mut |_, value| {
         let clear = value.sealed().map(|sealed| json!(sealed.ciphertext).to_string());
@@ -112,69 +113,23 @@ fn parse(name: &str, data: &Value) -> Result<Event, Reason> {
 
 macro_rules! parser {
     ($($name:ident)*) => {
-        fn parse_event(name: &str, data: &[u8]) -> Result<Event, Reason> {
+        fn parse_event(name: &str, data: &Value) -> Result<Event, Reason> {
+            let text = data.to_string();
             match name {
-                $(stringify!($name) => serde_json::from_slice::<cx_model::event::$name>(data)
-                    .map(Event::from)
-                    .map_err(|error| {
-                        let said = |data: &[u8]| {
-                            let read = serde_json::from_slice::<cx_model::event::$name>(data);
-                            read.err().map(|error| error.to_string())
-                        };
-                        reason(&error, field_at_fault(data, &error.to_string(), said).as_deref())
-                    }),)*
+                $(stringify!($name) => {
+                    serde_json::from_slice::<cx_model::event::$name>(text.as_bytes())
+                        .map(Event::from)
+                        .map_err(|_| fault::reason::<cx_model::event::$name>(data))
+                })*
                 other => Ok(Event::Unknown(UnknownEvent {
                     event_type: other.into(),
-                    data: data.to_vec(),
+                    data: text.into_bytes(),
                 })),
             }
         }
     };
 }
 cx_model::with_events!(parser);
-
-/// The field without which the error would be another: the one at fault. A field that the type does
-/// not have is never named, since anything could stand there.
-fn field_at_fault(
-    data: &[u8],
-    error: &str,
-    said: impl Fn(&[u8]) -> Option<String>,
-) -> Option<String> {
-    let Ok(Value::Object(fields)) = serde_json::from_slice(data) else { return None };
-    let kind = |text: &str| text.split(" at line").next().unwrap_or_default().to_owned();
-    fields.keys().find_map(|name| {
-        let mut without = fields.clone();
-        without.remove(name);
-        let now = said(Value::Object(without).to_string().as_bytes());
-        (now.as_deref().map(kind) != Some(kind(error))).then(|| name.clone())
-    })
-}
-
-/// What is wrong with a body. Values of the body are left out, they can be personal.
-fn reason(error: &serde_json::Error, field: Option<&str>) -> Reason {
-    let text = error.to_string();
-    let named = text.split('`').nth(1).filter(|name| {
-        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-    });
-    let named = named.unwrap_or_default();
-    let of = field.map_or_else(|| "a value".into(), |field| format!("the value of {field}"));
-    let expected = |text: &str| {
-        let known = text.split_once("expected ").map_or("", |(_, known)| known);
-        known.split(" at line").next().unwrap_or_default().to_owned()
-    };
-    if text.starts_with("missing field") {
-        format!("the data lacks the field {named}")
-    } else if text.starts_with("unknown field") {
-        let known = expected(&text);
-        format!("the data has a field that this type does not have; there are {known}")
-    } else if text.starts_with("unknown variant") {
-        format!("{of} is none of its list: {}", expected(&text))
-    } else if text.starts_with("invalid type") {
-        format!("{of} does not have the right type: expected {}", expected(&text))
-    } else {
-        format!("{of} does not have the form that this type asks for")
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -192,7 +192,8 @@ impl Standing {
             Some(pasts) => pasts.engine(position).await.map_err(internal)?,
             None => None,
         };
-        let Some(engine) = found else {
+        // The views stand at the last event before the position, and are waited for only up to it.
+        let Some((position, engine)) = found else {
             let message = format!(
                 "the views over all customers are not kept as they stood at position {position}: \
                  make them with `cxledger past --at {position}`, then ask again"

@@ -3,7 +3,8 @@
 //! `DIR/VIEW/active` names the generation that is served and the one before it. Each generation
 //! has a directory beside it: `rows` (the database), `redo` (a commit under way), `flushed` (the
 //! last head known to be in the database's files), `mark` (clean or open, and the machine's boot),
-//! `shape` (of the row type), `complete` (it was served once).
+//! `shape` (of the row type), `complete` (it was served once), `awaited` (it was made for a program
+//! that does not serve yet).
 
 use std::fs;
 use std::io::Write;
@@ -100,7 +101,7 @@ impl ViewDirectory {
         GenerationDirectory { path: self.path.join(name) }
     }
 
-    /// Makes this generation the one that is served, and keeps one before it.
+    /// Makes this generation the one that is served, and keeps one before it, and one that is awaited.
     pub fn flip(&self, name: &str) -> Result<(), StoreError> {
         put_file(&self.generation(name).path.join("complete"), b"")?;
         let pointer = self.pointer();
@@ -108,16 +109,36 @@ impl ViewDirectory {
             let previous = pointer.active.unwrap_or_default();
             put_file(&self.path.join("active"), format!("{name}\n{previous}\n").as_bytes())?;
         }
+        self.generation(name).await_no_more()?;
         let kept = self.pointer();
         for entry in fs::read_dir(&self.path).map_err(io)?.flatten() {
             let directory = entry.file_name().to_string_lossy().into_owned();
             let wanted = [&kept.active, &kept.previous].into_iter().flatten();
             let keep = wanted.into_iter().any(|name| *name == directory);
+            let keep = keep || self.generation(&directory).is_awaited();
             if !keep && entry.path().is_dir() {
                 fs::remove_dir_all(entry.path()).map_err(io)?;
             }
         }
         Ok(())
+    }
+
+    /// Keeps this generation, which another program is going to serve, until it is served. It is
+    /// the only one that is waited for: one that was made before and never served may go.
+    pub fn await_generation(&self, name: &str) -> Result<(), StoreError> {
+        if self.pointer().active.as_deref() == Some(name) {
+            return Ok(());
+        }
+        for entry in fs::read_dir(&self.path).map_err(io)?.flatten() {
+            if entry.path().is_dir() && entry.file_name() != name {
+                self.generation(&entry.file_name().to_string_lossy()).await_no_more()?;
+            }
+        }
+        self.mark_awaited(name)
+    }
+
+    pub fn mark_awaited(&self, name: &str) -> Result<(), StoreError> {
+        put_file(&self.generation(name).path.join("awaited"), b"")
     }
 }
 
@@ -150,6 +171,18 @@ impl GenerationDirectory {
     /// It was served once, so it may be served again at once.
     pub fn is_complete(&self) -> bool {
         self.path.join("complete").exists()
+    }
+
+    /// Another program is going to serve it.
+    fn is_awaited(&self) -> bool {
+        self.path.join("awaited").exists()
+    }
+
+    fn await_no_more(&self) -> Result<(), StoreError> {
+        match fs::remove_file(self.path.join("awaited")) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io(error)),
+            _ => Ok(()),
+        }
     }
 
     pub fn shape(&self) -> Option<String> {
@@ -190,13 +223,18 @@ impl GenerationDirectory {
 
     /// A database that knows less than was flushed has lost rows.
     fn check_flushed(&self, head: Option<&Head>) -> Result<(), StoreError> {
-        let Ok(bytes) = fs::read(self.path.join("flushed")) else { return Ok(()) };
-        let flushed: Head = stored::read_row(stored::open(&bytes)?.row)?;
+        let Some(flushed) = self.flushed()? else { return Ok(()) };
         match head {
             Some(head) if head.ordinal > flushed.ordinal => Ok(()),
             Some(head) if *head == flushed => Ok(()),
             _ => Err(stored::damaged("the database knows less than was written to it")),
         }
+    }
+
+    /// What is surely in the database's files.
+    pub fn flushed(&self) -> Result<Option<Head>, StoreError> {
+        let Ok(bytes) = fs::read(self.path.join("flushed")) else { return Ok(None) };
+        stored::read_row(stored::open(&bytes)?.row).map(Some)
     }
 
     /// Notes what is surely in the database's files.
@@ -218,6 +256,7 @@ impl GenerationDirectory {
             let aside = self.path.with_extension(format!("damaged-{n}"));
             if !aside.exists() {
                 fs::rename(&self.path, &aside).map_err(io)?;
+                Self { path: aside.clone() }.await_no_more()?;
                 return Ok(aside);
             }
         }

@@ -4,6 +4,7 @@ mod damage;
 mod folding;
 mod generations;
 mod kills;
+mod pasts;
 mod views;
 
 use std::path::Path;

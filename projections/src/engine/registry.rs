@@ -218,6 +218,7 @@ impl<V: Projection> Opened for OpenedView<V> {
         let (feed, handle) = (feed.clone(), handle.clone());
         let run = move || {
             let view = *self;
+            let shared = view.shared.clone();
             let worker = Worker::new(
                 view.shared,
                 feed,
@@ -232,6 +233,10 @@ impl<V: Projection> Opened for OpenedView<V> {
                 Ok(worker) => worker.run(receiver),
                 Err(error) => {
                     tracing::error!(view = V::NAME, %error, "a view cannot be run");
+                    let mut progress =
+                        shared.progress.lock().unwrap_or_else(PoisonError::into_inner);
+                    progress.state = State::Failing;
+                    progress.reason = Some(error.to_string());
                 }
             }
         };
