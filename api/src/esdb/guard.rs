@@ -3,9 +3,12 @@
 use cx_ledger::Book;
 use cx_model::decide::{Instrument, check_fact};
 use cx_model::{CustomerId, Event, ImportId, InstrumentId, StreamName, TouchpointId, decode};
+use uuid::Uuid;
 
 use super::fault::Fault;
 use super::store::Proposed;
+use crate::auth::{Caller, Role};
+use crate::intake::LEDGERS_OWN;
 
 /// The categories whose streams are the ledger's own.
 const OWN: &[&str] = &[
@@ -34,12 +37,18 @@ impl Guard {
         OWN.contains(&stream.category())
     }
 
-    /// Refuses events that the model does not accept in this stream.
+    /// Refuses events that the model does not accept in this stream, or not from this caller.
+    ///
+    /// An operator may be another node that keeps its ledger here: it says what only a ledger says,
+    /// and seals with keys of its own. Of everybody else a sealed value must open with the keys
+    /// that are here, at its place.
     pub(super) async fn check(
         &self,
+        caller: &Caller,
         stream: &StreamName,
         events: &[Proposed],
     ) -> Result<(), Fault> {
+        let is_ledger = caller.role == Role::Operator;
         if let Some(customer) = CustomerId::of_stream(stream)
             && self.book.vault().is_erased(customer)
         {
@@ -47,10 +56,19 @@ impl Guard {
             return Err(Fault::Denied(reason.into()));
         }
         for event in events {
+            // Many events leave others their turn.
+            tokio::task::consume_budget().await;
+            if !is_ledger && LEDGERS_OWN.contains(&&*event.event_type) {
+                return Err(Fault::Denied(format!(
+                    "events of type {} are written by a ledger alone: use the credential of an \
+                     operator for a node that keeps its ledger here",
+                    event.event_type
+                )));
+            }
             if !event.json {
                 return Err(refused(event, "its content type is not application/json"));
             }
-            let (_, read) = decode(&event.event_type, &event.data, &event.metadata)
+            let (_, mut read) = decode(&event.event_type, &event.data, &event.metadata)
                 .map_err(|error| Fault::Bad(error.to_string()))?;
             if matches!(read, Event::Unknown(_)) {
                 return Err(refused(event, "the model has no such type"));
@@ -60,8 +78,19 @@ impl Guard {
                 return Err(refused(event, &why));
             }
             self.check_fact(&read).await.map_err(|why| refused(event, &why))?;
+            if !is_ledger && !self.opens(stream, event.id, &mut read) {
+                return Err(refused(event, "a personal value in it was not sealed here for it"));
+            }
         }
         Ok(())
+    }
+
+    /// Whether every personal value opens at its place.
+    fn opens(&self, stream: &StreamName, id: Uuid, event: &mut Event) -> bool {
+        let mut opens = self.book.vault().open_event(stream, id, event).is_ok();
+        // What stays sealed names a destroyed key, and this customer's is not.
+        event.personal(&mut |_, value| opens &= value.sealed().is_none());
+        opens
     }
 
     async fn check_fact(&self, event: &Event) -> Result<(), String> {
