@@ -114,6 +114,8 @@ impl Store {
         events: Vec<Proposed>,
     ) -> Result<Outcome, Fault> {
         if let Some(guard) = self.guard.as_ref().filter(|guard| guard.owns(&stream)) {
+            // Nothing lands behind an erasure that comes between the check and the write.
+            let _no_erasure = guard.no_erasure().await;
             guard.check(caller, &stream, &events).await?;
             let events = events.into_iter().map(own).collect();
             return self.write(vec![Append { stream, expected, events }]).await;

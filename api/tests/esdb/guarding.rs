@@ -13,6 +13,7 @@ use eventstore::{
     Client, DeleteStreamOptions, Error, EventData, ReadStreamOptions, TombstoneStreamOptions,
 };
 use jiff::Timestamp;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use uuid::Uuid;
 
 use super::server::{Server, any, event, is_invalid, tokens};
@@ -124,6 +125,59 @@ async fn only_an_operator_says_what_a_ledger_says_and_others_seal_nothing() {
     append(&operator, &customer, sealed(&other, &customer, 4, ada())).await.unwrap();
     append(&operator, &identifier, claim()).await.unwrap();
     append(&operator, &customer, erase()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_of_the_ledger_has_one_name_and_metadata_that_say_nothing_of_a_person() {
+    let (book, _server, writer, operator) = guarded().await;
+    let id = Uuid::from_u128(0xabc);
+    let simple = id.simple().to_string();
+    let aliases =
+        [simple.clone(), id.to_string().to_uppercase(), format!("{{{id}}}"), id.urn().to_string()];
+    let closed = |number| {
+        let stream = CustomerId(id).stream();
+        let event = CaseClosed { case: CaseId(id) }.into();
+        sealed(book.vault(), &stream, number, event)
+    };
+    for (client, alias) in [&writer, &operator].into_iter().zip(aliases.iter().cycle()).take(8) {
+        let stream = format!("customer-{alias}");
+        let error = client.append_to_stream(stream, &any(), closed(1)).await.unwrap_err();
+        assert!(is_invalid(&error), "{error:?}");
+    }
+    let stream = CustomerId(id).stream();
+    let append = async |number, metadata: String| {
+        let event = closed(number).metadata(metadata.into());
+        writer.append_to_stream(stream.as_str(), &any(), event).await
+    };
+    for clear in [
+        r#"{"by":"Ada"}"#,
+        r#"{"$traceId":"Ada"}"#,
+        r#"{"$correlationId":"Ada"}"#,
+        r#"{"$spanId":{"by":"Ada"}}"#,
+        "Ada",
+    ] {
+        let error = append(2, clear.to_owned()).await.unwrap_err();
+        assert!(is_invalid(&error), "{clear}: {error:?}");
+    }
+    let connected = format!(
+        r#"{{"$correlationId":"{id}","$traceId":"{simple}","$spanId":"00f067aa0ba902b7"}}"#
+    );
+    append(3, connected).await.unwrap();
+    append(4, "{}".into()).await.unwrap();
+    assert_eq!(book.history(&stream).await.unwrap().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_in_a_browser_gets_no_answer() {
+    let server = Server::new().await;
+    let mut socket = tokio::net::TcpStream::connect(server.address).await.unwrap();
+    let call = "POST /event_store.client.gossip.Gossip/Read HTTP/1.1\r\nhost: rebound.example\r\n\
+                content-type: application/grpc\r\ncontent-length: 5\r\nconnection: close\r\n\r\n\
+                \0\0\0\0\0";
+    socket.write_all(call.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

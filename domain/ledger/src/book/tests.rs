@@ -219,6 +219,21 @@ async fn nobody_can_prevent_an_erasure_by_taking_its_ids_before() {
 }
 
 #[tokio::test]
+async fn an_erasure_waits_for_whoever_appends_to_the_engine_below() {
+    let book = book();
+    book.append(customer(1).stream(), Expected::Any, vec![new(1, registered("Ada"))])
+        .await
+        .unwrap();
+    let held = book.no_erasure().await;
+    let mut erasing = std::pin::pin!(book.erase(customer(1), "request", system()));
+    assert!(futures::poll!(erasing.as_mut()).is_pending());
+    assert!(!book.vault().is_erased(customer(1)));
+    drop(held);
+    erasing.await.unwrap();
+    assert!(book.vault().is_erased(customer(1)));
+}
+
+#[tokio::test]
 async fn an_erasure_that_was_cut_off_is_finished_by_the_next() {
     // Whichever of the three steps was the last, erasing again leads to the same end.
     for done in 0..4 {
