@@ -19,6 +19,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::ingest::{CloudEvent, Intake, IntakeError, Outcome};
+pub(crate) use body::OWN as LEDGERS_OWN;
 use subject::{Subject, Subjects};
 
 /// Where events go that could not be taken, to be mended and taken again.

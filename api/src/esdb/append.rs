@@ -8,13 +8,14 @@ use tonic::Streaming;
 use tonic::codegen::tokio_stream::StreamExt;
 
 use super::event::{expectation, proposed};
-use super::fault::{Fault, append_too_large};
+use super::fault::{Fault, append_too_large, unread};
 use super::store::{Outcome, Proposed, Store};
 use super::wire::shared::Empty;
 use super::wire::streams::{
     AppendContent, AppendPosition, AppendReq, AppendResp, AppendResult, AppendSuccess,
     CurrentRevision, LegacyExpected, WrongCurrent, WrongExpected, WrongVersion,
 };
+use crate::auth::Caller;
 
 /// The events of one append, as they come in.
 #[derive(Default)]
@@ -39,21 +40,22 @@ impl Gathered {
 /// Takes one append: its options, then its events.
 pub(super) async fn append(
     store: Arc<Store>,
+    caller: Caller,
     mut parts: Streaming<AppendReq>,
 ) -> Result<AppendResp, tonic::Status> {
-    let first = parts.next().await.transpose()?.and_then(|part| part.content);
+    let first = parts.next().await.transpose().map_err(unread)?.and_then(|part| part.content);
     let Some(AppendContent::Options(options)) = first else {
         return Err(Fault::Bad("an append begins with its options".into()).into());
     };
     let (stream, expected) = expectation(Some(&options))?;
     let mut gathered = Gathered::default();
-    while let Some(part) = parts.next().await.transpose()? {
+    while let Some(part) = parts.next().await.transpose().map_err(unread)? {
         match part.content {
             Some(AppendContent::Event(event)) => gathered.take(event)?,
             _ => return Err(Fault::Bad("an append has its options once".into()).into()),
         }
     }
-    let result = match appended(store, stream, expected, gathered.events).await? {
+    let result = match appended(store, caller, stream, expected, gathered.events).await? {
         Outcome::Appended(appended) => AppendResult::Success(success(&appended)),
         Outcome::Conflict(actual) => AppendResult::WrongVersion(wrong_version(expected, actual)),
     };
@@ -63,11 +65,13 @@ pub(super) async fn append(
 /// Appends, to its end even if the client goes away.
 pub(super) async fn appended(
     store: Arc<Store>,
+    caller: Caller,
     stream: StreamName,
     expected: Expected,
     events: Vec<Proposed>,
 ) -> Result<Outcome, Fault> {
-    let appending = tokio::spawn(async move { store.append(stream, expected, events).await });
+    let appending =
+        tokio::spawn(async move { store.append(&caller, stream, expected, events).await });
     appending.await.map_err(|_| Fault::Failed("the append was cut off; append again".into()))?
 }
 

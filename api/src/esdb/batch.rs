@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::append::{Gathered, appended, success};
 use super::event::{expected, stream_name};
-use super::fault::{Fault, append_too_large};
+use super::fault::{Fault, append_too_large, unread};
 use super::store::{Outcome, Store};
 use super::wire::shared::{
     AnyMessage, BadRequestDetail, DetailCurrent, DetailExpected, Empty, InnerStatus,
@@ -22,6 +22,7 @@ use super::wire::shared::{
 use super::wire::streams::{
     BatchExpected, BatchOptions, BatchReq, BatchResp, BatchResult, WireExpected,
 };
+use crate::auth::Caller;
 
 /// How many appends may be begun and not completed on one stream.
 const OPEN: usize = 64;
@@ -40,6 +41,7 @@ struct Begun {
 /// A stream of appends.
 struct Batches {
     store: Arc<Store>,
+    caller: Caller,
     parts: Streaming<BatchReq>,
     begun: HashMap<Uuid, Begun>,
 }
@@ -47,9 +49,10 @@ struct Batches {
 /// Takes appends until the client has no more.
 pub(super) fn batches(
     store: Arc<Store>,
+    caller: Caller,
     parts: Streaming<BatchReq>,
 ) -> BoxStream<'static, Result<BatchResp, Status>> {
-    let batches = Batches { store, parts, begun: HashMap::new() };
+    let batches = Batches { store, caller, parts, begun: HashMap::new() };
     let next = |batches: Option<Batches>| async {
         let mut batches = batches?;
         match batches.next().await {
@@ -63,7 +66,7 @@ pub(super) fn batches(
 
 impl Batches {
     async fn next(&mut self) -> Result<Option<BatchResp>, Status> {
-        while let Some(part) = self.parts.next().await.transpose()? {
+        while let Some(part) = self.parts.next().await.transpose().map_err(unread)? {
             let correlation = part.correlation.clone().unwrap_or_default();
             let id = correlation.id();
             let id = id.ok_or_else(|| Fault::Bad("a batch has no correlation id".into()))?;
@@ -91,7 +94,9 @@ impl Batches {
             }
             if part.is_final {
                 let begun = self.begun.remove(&id).expect("it was just there");
-                return Ok(Some(begun.complete(Arc::clone(&self.store)).await));
+                return Ok(Some(
+                    begun.complete(Arc::clone(&self.store), self.caller.clone()).await,
+                ));
             }
         }
         Ok(None)
@@ -99,10 +104,10 @@ impl Batches {
 }
 
 impl Begun {
-    async fn complete(self, store: Arc<Store>) -> BatchResp {
+    async fn complete(self, store: Arc<Store>, caller: Caller) -> BatchResp {
         let wanted = expected(self.options.expected);
         let named = self.options.stream.clone();
-        let result = match self.make(store, wanted).await {
+        let result = match self.make(store, caller, wanted).await {
             Ok(Outcome::Appended(appended)) => BatchResult::Success(success(&appended)),
             Ok(Outcome::Conflict(actual)) => BatchResult::Error(conflict(wanted, actual)),
             Err(fault) => BatchResult::Error(told(&fault)),
@@ -120,10 +125,15 @@ impl Begun {
         }
     }
 
-    async fn make(&self, store: Arc<Store>, expected: Expected) -> Result<Outcome, Fault> {
+    async fn make(
+        &self,
+        store: Arc<Store>,
+        caller: Caller,
+        expected: Expected,
+    ) -> Result<Outcome, Fault> {
         let gathered = self.gathered.as_ref().map_err(Clone::clone)?;
         let stream: StreamName = stream_name(self.options.stream.as_ref())?;
-        let making = appended(store, stream, expected, gathered.events.clone());
+        let making = appended(store, caller, stream, expected, gathered.events.clone());
         let late = Fault::Late("the append took longer than its deadline; append again".into());
         tokio::time::timeout(self.patience(), making).await.map_err(|_| late)?
     }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use cx_ledger::APPEND_LIMIT;
+use cx_ledger::{APPEND_LIMIT, EVENT_LIMIT};
 use futures::stream::BoxStream;
 use prost::Message;
 use tonic::codec::ProstCodec;
@@ -19,8 +19,12 @@ use super::fault::{Fault, MESSAGE_LIMIT};
 use super::{Endpoint, access, node, persistent, streams};
 use crate::auth::{Caller, Role};
 
+/// The largest answer: a link with what it points at, and what surrounds them.
+const ANSWER_LIMIT: usize = 2 * EVENT_LIMIT + (1 << 20);
 /// Room for what surrounds the events of a batch.
 const BATCH_LIMIT: usize = APPEND_LIMIT + (4 << 20);
+/// The largest question to a service that asks nobody who they are.
+const OPEN_LIMIT: usize = 4 << 10;
 /// The longest that a call with one answer may take.
 const LONGEST: Duration = Duration::from_mins(2);
 
@@ -41,6 +45,7 @@ pub(super) struct Call {
     pub endpoint: Endpoint,
     pub caller: Caller,
     pub address: SocketAddr,
+    limit: usize,
     request: Request,
 }
 
@@ -51,6 +56,12 @@ async fn answer(endpoint: Endpoint, address: SocketAddr, request: Request) -> Re
         .is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
     if !is_grpc {
         return (StatusCode::NOT_FOUND, "this is an event store: ask with one of its clients\n")
+            .into_response();
+    }
+    // The clients speak HTTP/2 and are no pages. A browser that was led here by a page, whatever
+    // name that page gave this address, says where it comes from or speaks HTTP/1.1.
+    if request.version() != Version::HTTP_2 || headers.contains_key(header::ORIGIN) {
+        return (StatusCode::FORBIDDEN, "an event store is asked over HTTP/2, and by no page\n")
             .into_response();
     }
     let path = request.uri().path().to_owned();
@@ -65,7 +76,9 @@ async fn answer(endpoint: Endpoint, address: SocketAddr, request: Request) -> Re
         Err(_) if open => Caller { role: Role::Reader, name: None },
         Err(fault) => return refused(fault.into()),
     };
-    let call = Call { endpoint, caller, address, request };
+    // What everybody may ask has no content to speak of.
+    let limit = if open { OPEN_LIMIT } else { MESSAGE_LIMIT };
+    let call = Call { endpoint, caller, address, limit, request };
     match service {
         "streams.Streams" => streams::call(method, call).await,
         "server_features.ServerFeatures" => node::features(method, call).await,
@@ -103,13 +116,16 @@ fn patience(headers: &HeaderMap) -> Duration {
     read().unwrap_or(LONGEST).min(LONGEST)
 }
 
-/// Within the time that the client waits.
-async fn in_time<T>(
+/// An answer, or the beginning of one, within so much time: the question's way here counts too.
+async fn in_time(
     patience: Duration,
-    answer: impl Future<Output = Result<T, Status>>,
-) -> Result<T, Status> {
+    answer: impl Future<Output = axum::http::Response<tonic::body::Body>>,
+) -> Response {
     let late = || Fault::Late("no answer within the deadline; its outcome is not known".into());
-    tokio::time::timeout(patience, answer).await.map_err(|_| late())?
+    match tokio::time::timeout(patience, answer).await {
+        Ok(answer) => answer.map(Body::new),
+        Err(_) => refused(late().into()),
+    }
 }
 
 impl Call {
@@ -128,10 +144,10 @@ impl Call {
     {
         let patience = patience(self.request.headers());
         let service = tower::service_fn(|question: tonic::Request<Q>| {
-            let answer = in_time(patience, method(question.into_inner()));
+            let answer = method(question.into_inner());
             async { answer.await.map(tonic::Response::new) }
         });
-        grpc::<A, Q>(MESSAGE_LIMIT).unary(service, self.request).await.map(Body::new)
+        in_time(patience, grpc::<A, Q>(self.limit).unary(service, self.request)).await
     }
 
     /// A method with one question and a stream of answers.
@@ -145,7 +161,8 @@ impl Call {
             let answer = method(question.into_inner());
             async { answer.await.map(tonic::Response::new) }
         });
-        grpc::<A, Q>(MESSAGE_LIMIT).server_streaming(service, self.request).await.map(Body::new)
+        let mut grpc = grpc::<A, Q>(self.limit);
+        in_time(LONGEST, grpc.server_streaming(service, self.request)).await
     }
 
     /// A method with a stream of questions and one answer.
@@ -160,10 +177,10 @@ impl Call {
     {
         let patience = patience(self.request.headers());
         let service = tower::service_fn(|questions: tonic::Request<Streaming<Q>>| {
-            let answer = in_time(patience, method(questions.into_inner()));
+            let answer = method(questions.into_inner());
             async { answer.await.map(tonic::Response::new) }
         });
-        grpc::<A, Q>(MESSAGE_LIMIT).client_streaming(service, self.request).await.map(Body::new)
+        in_time(patience, grpc::<A, Q>(self.limit).client_streaming(service, self.request)).await
     }
 
     /// A method with streams both ways.
@@ -177,7 +194,8 @@ impl Call {
             let answer = method(questions.into_inner());
             async { answer.await.map(tonic::Response::new) }
         });
-        grpc::<A, Q>(BATCH_LIMIT).streaming(service, self.request).await.map(Body::new)
+        let mut grpc = grpc::<A, Q>(BATCH_LIMIT);
+        in_time(LONGEST, grpc.streaming(service, self.request)).await
     }
 }
 
@@ -188,5 +206,5 @@ where
 {
     Grpc::new(ProstCodec::default())
         .max_decoding_message_size(limit)
-        .max_encoding_message_size(limit)
+        .max_encoding_message_size(ANSWER_LIMIT)
 }

@@ -199,6 +199,15 @@ pub(super) fn append_too_large() -> Fault {
     }
 }
 
+/// What went wrong with a message of an append: one that is over the limit holds too much.
+pub(super) fn unread(status: Status) -> Status {
+    if status.code() != Code::OutOfRange {
+        return status;
+    }
+    let reason = "a message is over the limit; send smaller events".into();
+    Fault::TooLarge { reason, limit: EVENT_LIMIT }.into()
+}
+
 /// An expectation as the number that old clients know it by.
 pub(super) fn expected_number(expected: Expected) -> i64 {
     match expected {

@@ -24,7 +24,12 @@ enum Matcher {
 /// The fewest events that are looked at between two reports of progress.
 const WINDOW: u64 = 32;
 /// How much memory a compiled pattern may take.
-const PATTERN_BYTES: usize = 1 << 20;
+const COMPILED_BYTES: usize = 64 << 10;
+/// The longest pattern.
+const PATTERN_LIMIT: usize = 1 << 10;
+/// The most prefixes, and the longest.
+const PREFIXES: usize = 100;
+const PREFIX_LIMIT: usize = 512;
 /// How many steps a pattern with look-around may take on one text.
 const STEPS: usize = 10_000;
 
@@ -62,11 +67,21 @@ impl Matcher {
     }
 
     fn of(expression: &FilterExpression) -> Result<Self, Fault> {
+        if expression.regex.len() > PATTERN_LIMIT {
+            let reason = format!("a filter's regular expression has at most {PATTERN_LIMIT} bytes");
+            return Err(Fault::Bad(reason));
+        }
+        let long = expression.prefixes.iter().any(|prefix| prefix.len() > PREFIX_LIMIT);
+        if long || expression.prefixes.len() > PREFIXES {
+            return Err(Fault::Bad(format!(
+                "a filter has at most {PREFIXES} prefixes of at most {PREFIX_LIMIT} bytes"
+            )));
+        }
         if expression.regex.is_empty() {
             return Ok(Self::Prefixes(expression.prefixes.clone()));
         }
         let mut pattern = RegexBuilder::new(&expression.regex);
-        pattern.delegate_size_limit(PATTERN_BYTES).backtrack_limit(STEPS);
+        pattern.delegate_size_limit(COMPILED_BYTES).backtrack_limit(STEPS);
         let pattern = pattern.build().map_err(|error| {
             Fault::Bad(format!("the filter's regular expression is not understood: {error}"))
         })?;
@@ -89,5 +104,18 @@ mod tests {
         let not_these = pattern(r"^(?!(\$.+$|Persistent.+$))").unwrap();
         assert!(not_these.matches("Ordered") && !not_these.matches("$metadata"));
         assert!(matches!(pattern("(unclosed"), Err(Fault::Bad(_))));
+        assert!(pattern(r"^[\w-]+\d$").unwrap().matches("käse-1"));
+    }
+
+    #[test]
+    fn what_would_take_long_or_much_is_refused() {
+        let deep = format!("{}a{}", "(".repeat(400), ")".repeat(400));
+        for large in ["a".repeat(1025), "((a{100}){100}){100}".into(), deep] {
+            assert!(matches!(pattern(&large), Err(Fault::Bad(_))), "{large}");
+        }
+        let of = |prefixes| Matcher::of(&FilterExpression { regex: String::new(), prefixes });
+        of(vec!["a".repeat(512); 100]).unwrap();
+        assert!(matches!(of(vec!["a".into(); 101]), Err(Fault::Bad(_))));
+        assert!(matches!(of(vec!["a".repeat(513)]), Err(Fault::Bad(_))));
     }
 }

@@ -1,11 +1,17 @@
 //! What keeps the ledger's own streams as the model wants them.
 
 use cx_ledger::Book;
+use cx_ledger::book::NoErasure;
 use cx_model::decide::{Instrument, check_fact};
 use cx_model::{CustomerId, Event, ImportId, InstrumentId, StreamName, TouchpointId, decode};
+use jiff::Timestamp;
+use serde::Deserialize;
+use uuid::Uuid;
 
 use super::fault::Fault;
 use super::store::Proposed;
+use crate::auth::{Caller, Role};
+use crate::intake::LEDGERS_OWN;
 
 /// The categories whose streams are the ledger's own.
 const OWN: &[&str] = &[
@@ -34,12 +40,23 @@ impl Guard {
         OWN.contains(&stream.category())
     }
 
-    /// Refuses events that the model does not accept in this stream.
+    /// Keeps erasures waiting while it is held.
+    pub(super) async fn no_erasure(&self) -> NoErasure<'_> {
+        self.book.no_erasure().await
+    }
+
+    /// Refuses events that the model does not accept in this stream, or not from this caller.
+    ///
+    /// An operator may be another node that keeps its ledger here: it says what only a ledger says,
+    /// and seals with keys of its own. Of everybody else a sealed value must open with the keys
+    /// that are here, at its place.
     pub(super) async fn check(
         &self,
+        caller: &Caller,
         stream: &StreamName,
         events: &[Proposed],
     ) -> Result<(), Fault> {
+        let is_ledger = caller.role == Role::Operator;
         if let Some(customer) = CustomerId::of_stream(stream)
             && self.book.vault().is_erased(customer)
         {
@@ -47,21 +64,54 @@ impl Guard {
             return Err(Fault::Denied(reason.into()));
         }
         for event in events {
+            // Many events leave others their turn.
+            tokio::task::consume_budget().await;
+            if !is_ledger && LEDGERS_OWN.contains(&&*event.event_type) {
+                return Err(Fault::Denied(format!(
+                    "events of type {} are written by a ledger alone: use the credential of an \
+                     operator for a node that keeps its ledger here",
+                    event.event_type
+                )));
+            }
             if !event.json {
                 return Err(refused(event, "its content type is not application/json"));
             }
-            let (_, read) = decode(&event.event_type, &event.data, &event.metadata)
+            if !connects_only(&event.metadata) {
+                let why = "its metadata may hold $correlationId and $causationId, each a UUID, \
+                           $traceId and $spanId, each of hexadecimal digits, and nothing else";
+                return Err(refused(event, why));
+            }
+            let (_, mut read) = decode(&event.event_type, &event.data, &event.metadata)
                 .map_err(|error| Fault::Bad(error.to_string()))?;
             if matches!(read, Event::Unknown(_)) {
                 return Err(refused(event, "the model has no such type"));
             }
             if !has_home(&read, stream) {
-                let why = format!("such events stand in streams {}-UUID", home(&read));
+                let why = match home(&read) {
+                    cx_ledger::vault::IDENTIFIER_CATEGORY => {
+                        "claims stand in streams identifier- and 64 hexadecimal digits".to_owned()
+                    }
+                    home => format!(
+                        "such events stand in streams {home}-UUID, the UUID in lower case and \
+                         with its four hyphens"
+                    ),
+                };
                 return Err(refused(event, &why));
             }
             self.check_fact(&read).await.map_err(|why| refused(event, &why))?;
+            if !is_ledger && !self.opens(stream, event.id, &mut read) {
+                return Err(refused(event, "a personal value in it was not sealed here for it"));
+            }
         }
         Ok(())
+    }
+
+    /// Whether every personal value opens at its place.
+    fn opens(&self, stream: &StreamName, id: Uuid, event: &mut Event) -> bool {
+        let mut opens = self.book.vault().open_event(stream, id, event).is_ok();
+        // What stays sealed names a destroyed key, and this customer's is not.
+        event.personal(&mut |_, value| opens &= value.sealed().is_none());
+        opens
     }
 
     async fn check_fact(&self, event: &Event) -> Result<(), String> {
@@ -99,9 +149,43 @@ fn home(event: &Event) -> &'static str {
     }
 }
 
+/// Whether the stream is one in which the event stands, by the one name that it has.
 fn has_home(event: &Event, stream: &StreamName) -> bool {
     let home = home(event);
-    // The id of a claim is a keyed hash.
-    stream.category() == home
-        && (home == cx_ledger::vault::IDENTIFIER_CATEGORY || stream.id_in(home).is_some())
+    if home == cx_ledger::vault::IDENTIFIER_CATEGORY {
+        // The id of a claim is a keyed hash.
+        let hash = stream.as_str().strip_prefix(home).and_then(|rest| rest.strip_prefix('-'));
+        let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        return hash.is_some_and(|hash| hash.len() == 64 && hash.bytes().all(digit));
+    }
+    stream.id_in(home).is_some_and(|id| StreamName::of(home, id) == *stream)
+}
+
+/// What may surround an event of the ledger's own: nothing with room for a personal value.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Surroundings {
+    #[serde(rename = "$correlationId", default)]
+    _correlation: Option<Uuid>,
+    #[serde(rename = "$causationId", default)]
+    _causation: Option<Uuid>,
+    #[serde(rename = "$traceId", default)]
+    trace: Option<String>,
+    #[serde(rename = "$spanId", default)]
+    span: Option<String>,
+    /// When another node's ledger had recorded it, where that ledger was copied here.
+    #[serde(rename = "$cxRecordedAt", default)]
+    _recorded_at: Option<Timestamp>,
+}
+
+/// Whether metadata say only what connects the event to others.
+fn connects_only(metadata: &[u8]) -> bool {
+    let hex = |text: &Option<String>, digits: usize| {
+        text.as_ref().is_none_or(|text| {
+            text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+        })
+    };
+    metadata.is_empty()
+        || serde_json::from_slice::<Surroundings>(metadata)
+            .is_ok_and(|known| hex(&known.trace, 32) && hex(&known.span, 16))
 }

@@ -18,6 +18,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
@@ -26,7 +27,7 @@ use crate::serve::Draining;
 
 /// How many clients may be connected.
 const CONNECTIONS: usize = 1024;
-/// How long a client may take to begin TLS.
+/// How long a client may take to begin TLS, and then to say its first words.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How often a client that says nothing is asked whether it is there.
 const PING: Duration = Duration::from_secs(10);
@@ -127,9 +128,9 @@ async fn meet(
     let _ = socket.set_nodelay(true);
     let socket = Prompt(socket);
     match acceptor {
-        None => converse(socket, router, ending).await,
+        None => converse(Opening::new(socket), router, ending).await,
         Some(acceptor) => match tokio::time::timeout(HANDSHAKE, acceptor.accept(socket)).await {
-            Ok(Ok(stream)) => converse(stream, router, ending).await,
+            Ok(Ok(stream)) => converse(Opening::new(stream), router, ending).await,
             Ok(Err(error)) => tracing::debug!(%error, "a client did not agree on TLS"),
             Err(_) => tracing::debug!("a client did not begin TLS in time"),
         },
@@ -193,6 +194,75 @@ impl AsyncWrite for Prompt {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_shutdown(context)
+    }
+}
+
+/// A connection that has to begin in time: what does not say within that time how it wants to
+/// talk, which takes an HTTP/2 client its first 24 bytes, is closed.
+struct Opening<S> {
+    stream: S,
+    said: usize,
+    deadline: Option<Pin<Box<Sleep>>>,
+}
+
+/// How many bytes a client says before it is known to talk HTTP/2.
+const PREFACE: usize = 24;
+
+impl<S> Opening<S> {
+    fn new(stream: S) -> Self {
+        Self { stream, said: 0, deadline: Some(Box::pin(tokio::time::sleep(HANDSHAKE))) }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Opening<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if self.deadline.is_some() {
+            self.said += buffer.filled().len() - before;
+            if self.said >= PREFACE {
+                self.deadline = None;
+            }
+        }
+        let late = |deadline: &mut Pin<Box<Sleep>>| deadline.as_mut().poll(context).is_ready();
+        if read.is_pending() && self.deadline.as_mut().is_some_and(late) {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Opening<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
 

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::fault::{Fault, expected_number};
 use super::guard::Guard;
 use super::state::{Deleted, LINK, METADATA, StreamState, TOMBSTONE, metadata_of, subject_of};
+use crate::auth::Caller;
 
 /// An event that a client proposes.
 #[derive(Debug, Clone)]
@@ -107,12 +108,15 @@ impl Store {
     /// Appends events to a stream.
     pub async fn append(
         &self,
+        caller: &Caller,
         stream: StreamName,
         expected: Expected,
         events: Vec<Proposed>,
     ) -> Result<Outcome, Fault> {
         if let Some(guard) = self.guard.as_ref().filter(|guard| guard.owns(&stream)) {
-            guard.check(&stream, &events).await?;
+            // Nothing lands behind an erasure that comes between the check and the write.
+            let _no_erasure = guard.no_erasure().await;
+            guard.check(caller, &stream, &events).await?;
             let events = events.into_iter().map(own).collect();
             return self.write(vec![Append { stream, expected, events }]).await;
         }

@@ -24,15 +24,17 @@ use crate::serve::Drain;
 pub(super) async fn call(method: &str, call: Call) -> Response {
     let shared = Arc::clone(&call.endpoint.shared);
     let (store, drain) = (&shared.store, &shared.drain);
-    let allowed = access::must_write(&call.caller);
+    let caller = call.caller.clone();
+    let allowed = access::must_write(&caller);
     match method {
         "Read" => call.answers(|question| read(Arc::clone(store), drain.clone(), question)).await,
         "Append" => {
             call.questions(|parts| {
                 let (store, allowed) = (Arc::clone(store), allowed.clone());
+                let caller = caller.clone();
                 async move {
                     allowed?;
-                    append::append(store, parts).await
+                    append::append(store, caller, parts).await
                 }
             })
             .await
@@ -40,9 +42,10 @@ pub(super) async fn call(method: &str, call: Call) -> Response {
         "BatchAppend" => {
             call.both(|parts| {
                 let (store, allowed) = (Arc::clone(store), allowed.clone());
+                let caller = caller.clone();
                 async move {
                     allowed?;
-                    Ok(batch::batches(store, parts))
+                    Ok(batch::batches(store, caller, parts))
                 }
             })
             .await

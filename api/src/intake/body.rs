@@ -10,7 +10,7 @@ use super::Reason;
 use crate::ingest::CloudEvent;
 
 /// Types that only the ledger itself may say: what they state is true because it did it.
-const OWN: &[&str] = &[
+pub(crate) const OWN: &[&str] = &[
     "SubjectErased",
     "IdentifierClaimed",
     "IdentifierReleased",

@@ -5,15 +5,18 @@ use std::time::Duration;
 
 use cx_api::esdb::Endpoint;
 use cx_ledger::{Book, Entry, Expected, Ledger, MemoryLedger, Vault};
-use cx_model::event::{CaseClosed, CustomerRegistered};
+use cx_model::event::{CaseClosed, CustomerRegistered, IdentifierClaimed, SubjectErased};
 use cx_model::vocabulary::CustomerKind;
-use cx_model::{Actor, CaseId, CustomerId, Envelope, NewEvent, encode};
+use cx_model::{Actor, CaseId, CustomerId, Envelope, Event, NewEvent, StreamName, encode};
 use cx_projections::{Engine, Options};
-use eventstore::{DeleteStreamOptions, EventData, ReadStreamOptions, TombstoneStreamOptions};
+use eventstore::{
+    Client, DeleteStreamOptions, Error, EventData, ReadStreamOptions, TombstoneStreamOptions,
+};
 use jiff::Timestamp;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use uuid::Uuid;
 
-use super::server::{Server, any, event};
+use super::server::{Server, any, event, is_invalid, tokens};
 
 fn envelope() -> Envelope {
     Envelope::new(Timestamp::UNIX_EPOCH, Actor::System { name: "test".into() })
@@ -53,15 +56,128 @@ async fn streams_of_the_ledger_take_what_the_model_accepts_and_lose_nothing() {
     });
     let clear = EventData::json("CustomerRegistered", &clear).unwrap();
     for refused in [event(1), clear, EventData::binary("CaseClosed", "x".into())] {
-        client.append_to_stream(name.clone(), &any(), refused).await.unwrap_err();
+        let error = client.append_to_stream(name.clone(), &any(), refused).await.unwrap_err();
+        assert!(is_invalid(&error), "{error:?}");
     }
-    client.delete_stream(name.clone(), &DeleteStreamOptions::default()).await.unwrap_err();
     let tombstone = TombstoneStreamOptions::default();
-    client.tombstone_stream(name.clone(), &tombstone).await.unwrap_err();
     let cut = EventData::json("$metadata", &serde_json::json!({ "$tb": 1 })).unwrap();
-    client.append_to_stream(format!("$${name}"), &any(), cut).await.unwrap_err();
-    client.append_to_stream("$ce-customer", &any(), event(2)).await.unwrap_err();
+    let denied = [
+        client.delete_stream(name.clone(), &DeleteStreamOptions::default()).await.err(),
+        client.tombstone_stream(name.clone(), &tombstone).await.err(),
+        client.append_to_stream(format!("$${name}"), &any(), cut).await.err(),
+        client.append_to_stream("$ce-customer", &any(), event(2)).await.err(),
+    ];
+    assert!(denied.iter().all(|e| matches!(e, Some(Error::AccessDenied))), "{denied:?}");
     assert_eq!(book.history(&customer).await.unwrap().len(), 2);
+}
+
+/// A book with an endpoint for `ada`, a writer, and `root`, an operator.
+async fn guarded() -> (Book, Server, Client, Client) {
+    let book = Book::new(Arc::new(MemoryLedger::new()), Arc::new(Vault::in_memory()));
+    let tokens = tokens(&[("writer", "open", "ada"), ("operator", "all", "root")]);
+    let server = Server::at(None, |drain| Endpoint::guarded(&book, Some(tokens), drain)).await;
+    let (writer, operator) = (server.client_of("ada:open@"), server.client_of("root:all@"));
+    (book, server, writer, operator)
+}
+
+/// An event as a client sends it, sealed by a vault for a place.
+fn sealed(vault: &Vault, stream: &StreamName, id: u128, mut event: Event) -> EventData {
+    let id = Uuid::from_u128(id);
+    vault.seal_event(stream, id, &mut event).unwrap();
+    let bytes = encode(&envelope(), &event).unwrap();
+    let data: serde_json::Value = serde_json::from_slice(&bytes.data).unwrap();
+    EventData::json(event.event_type(), &data).unwrap().id(id)
+}
+
+fn ada() -> Event {
+    let name = Some("Ada".to_owned().into());
+    CustomerRegistered { kind: CustomerKind::Person, name }.into()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_an_operator_says_what_a_ledger_says_and_others_seal_nothing() {
+    let (book, _server, writer, operator) = guarded().await;
+    let customer = CustomerId(Uuid::from_u128(7)).stream();
+    let elsewhere = CustomerId(Uuid::from_u128(8)).stream();
+    let identifier = book.vault().identifier_hash("crm", "1");
+    let (here, other) = (book.vault(), Vault::in_memory());
+    let erased = SubjectErased { reason: "request".into() };
+    let claimed = IdentifierClaimed { customer: CustomerId(Uuid::from_u128(7)).into() };
+    let claim = || sealed(&other, &identifier, 2, claimed.clone().into());
+    let erase = || sealed(here, &customer, 1, erased.clone().into());
+    let append = async |client: &Client, stream: &StreamName, event: EventData| {
+        client.append_to_stream(stream.as_str(), &any(), event).await
+    };
+    for (stream, event) in [(&customer, erase()), (&identifier, claim())] {
+        let error = append(&writer, stream, event).await.unwrap_err();
+        assert!(matches!(error, Error::AccessDenied), "{error:?}");
+    }
+    // A key that was destroyed opens nothing either.
+    let gone = CustomerId(Uuid::from_u128(9));
+    let lost = sealed(here, &gone.stream(), 3, ada());
+    here.destroy(gone).unwrap();
+    let unfit = [sealed(&other, &customer, 3, ada()), sealed(here, &elsewhere, 3, ada()), lost];
+    for event in unfit {
+        let error = append(&writer, &customer, event).await.unwrap_err();
+        assert!(is_invalid(&error), "{error:?}");
+    }
+    append(&writer, &customer, sealed(here, &customer, 3, ada())).await.unwrap();
+    append(&operator, &customer, sealed(&other, &customer, 4, ada())).await.unwrap();
+    append(&operator, &identifier, claim()).await.unwrap();
+    append(&operator, &customer, erase()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_of_the_ledger_has_one_name_and_metadata_that_say_nothing_of_a_person() {
+    let (book, _server, writer, operator) = guarded().await;
+    let id = Uuid::from_u128(0xabc);
+    let simple = id.simple().to_string();
+    let aliases =
+        [simple.clone(), id.to_string().to_uppercase(), format!("{{{id}}}"), id.urn().to_string()];
+    let closed = |number| {
+        let stream = CustomerId(id).stream();
+        let event = CaseClosed { case: CaseId(id) }.into();
+        sealed(book.vault(), &stream, number, event)
+    };
+    for (client, alias) in [&writer, &operator].into_iter().zip(aliases.iter().cycle()).take(8) {
+        let stream = format!("customer-{alias}");
+        let error = client.append_to_stream(stream, &any(), closed(1)).await.unwrap_err();
+        assert!(is_invalid(&error), "{error:?}");
+    }
+    let stream = CustomerId(id).stream();
+    let append = async |number, metadata: String| {
+        let event = closed(number).metadata(metadata.into());
+        writer.append_to_stream(stream.as_str(), &any(), event).await
+    };
+    for clear in [
+        r#"{"by":"Ada"}"#,
+        r#"{"$traceId":"Ada"}"#,
+        r#"{"$correlationId":"Ada"}"#,
+        r#"{"$spanId":{"by":"Ada"}}"#,
+        "Ada",
+    ] {
+        let error = append(2, clear.to_owned()).await.unwrap_err();
+        assert!(is_invalid(&error), "{clear}: {error:?}");
+    }
+    let connected = format!(
+        r#"{{"$correlationId":"{id}","$traceId":"{simple}","$spanId":"00f067aa0ba902b7"}}"#
+    );
+    append(3, connected).await.unwrap();
+    append(4, "{}".into()).await.unwrap();
+    assert_eq!(book.history(&stream).await.unwrap().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_in_a_browser_gets_no_answer() {
+    let server = Server::new().await;
+    let mut socket = tokio::net::TcpStream::connect(server.address).await.unwrap();
+    let call = "POST /event_store.client.gossip.Gossip/Read HTTP/1.1\r\nhost: rebound.example\r\n\
+                content-type: application/grpc\r\ncontent-length: 5\r\nconnection: close\r\n\r\n\
+                \0\0\0\0\0";
+    socket.write_all(call.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

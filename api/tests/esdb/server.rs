@@ -9,7 +9,8 @@ use cx_api::esdb::Endpoint;
 use cx_api::esdb::listen::{choose_cryptography, listen};
 use cx_api::serve::Drain;
 use cx_ledger::{EmbeddedLog, Ledger, MemoryLedger, Options};
-use eventstore::{AppendToStreamOptions, Client, ClientSettings, EventData, StreamState};
+use eventstore::{AppendToStreamOptions, Client, ClientSettings, Error, EventData, StreamState};
+use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
@@ -80,6 +81,21 @@ pub fn event(number: u64) -> EventData {
 
 pub fn expecting(state: StreamState) -> AppendToStreamOptions {
     AppendToStreamOptions::default().stream_state(state)
+}
+
+/// Tokens of `ROLE SECRET NAME` each.
+pub fn tokens(of: &[(&str, &str, &str)]) -> Tokens {
+    let line = |(role, secret, name): &(&str, &str, &str)| {
+        let digest = Sha256::digest(secret.as_bytes());
+        let hash = digest.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+        format!("{role} {hash} {name}\n")
+    };
+    Tokens::parse(&of.iter().map(line).collect::<String>()).unwrap()
+}
+
+/// The request was understood and made no sense.
+pub fn is_invalid(error: &Error) -> bool {
+    matches!(error, Error::Grpc { code: tonic::Code::InvalidArgument, .. })
 }
 
 pub fn any() -> AppendToStreamOptions {

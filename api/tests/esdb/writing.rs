@@ -1,13 +1,11 @@
 //! Appending and deleting.
 
-use cx_api::auth::Tokens;
 use eventstore::{
     CurrentRevision, DeleteStreamOptions, Error, EventData, ReadStreamOptions, StreamState,
     TombstoneStreamOptions,
 };
-use sha2::{Digest, Sha256};
 
-use super::server::{Server, any, event, expecting};
+use super::server::{Server, any, event, expecting, is_invalid, tokens};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_expectation_is_kept_and_a_repeat_is_a_success() {
@@ -33,7 +31,8 @@ async fn every_expectation_is_kept_and_a_repeat_is_a_success() {
         other => panic!("{other:?}"),
     }
     append(StreamState::StreamRevision(0), 1).await.unwrap();
-    append(StreamState::StreamRevision(0), 2).await.unwrap_err();
+    let error = append(StreamState::StreamRevision(0), 2).await.unwrap_err();
+    assert!(matches!(error, Error::WrongExpectedVersion { .. }), "{error:?}");
     append(StreamState::Any, 2).await.unwrap();
     append(StreamState::StreamExists, 3).await.unwrap();
     let some = client.append_to_stream("room-1", &any(), vec![event(3), event(4)]).await;
@@ -67,7 +66,8 @@ async fn ten_megabytes_are_taken_and_read_back_and_seventeen_refused() {
     let told = read.next().await.unwrap().unwrap();
     let told = told.get_original_event();
     assert_eq!((told.data.len(), told.is_json), (10 << 20, false));
-    client.append_to_stream("room-1", &any(), large(17)).await.unwrap_err();
+    let error = client.append_to_stream("room-1", &any(), large(17)).await.unwrap_err();
+    assert!(is_invalid(&error), "{error:?}");
     client.append_to_stream("room-1", &any(), event(1)).await.unwrap();
 }
 
@@ -84,7 +84,11 @@ async fn a_deleted_stream_lives_again_and_a_tombstone_stays() {
         }
         Ok::<_, Error>(found)
     };
-    client.delete_stream("room-1", &delete).await.unwrap_err();
+    let error = client.delete_stream("room-1", &delete).await.unwrap_err();
+    assert!(
+        matches!(error, Error::Grpc { code: tonic::Code::FailedPrecondition, .. }),
+        "{error:?}"
+    );
     client.append_to_stream("room-1", &any(), vec![event(0), event(1)]).await.unwrap();
     client.delete_stream("room-1", &delete).await.unwrap();
     assert!(matches!(read("room-1").await.unwrap_err(), Error::ResourceNotFound));
@@ -100,17 +104,14 @@ async fn a_deleted_stream_lives_again_and_a_tombstone_stays() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_credentials_and_roles_that_may_not_write_are_refused() {
-    let hash = |secret: &str| {
-        let digest = Sha256::digest(secret.as_bytes());
-        digest.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
-    };
-    let lines = format!("writer {} ada\nreader {} bob", hash("open"), hash("shut"));
-    let server = Server::with_tokens(Tokens::parse(&lines).unwrap()).await;
+    let tokens = tokens(&[("writer", "open", "ada"), ("reader", "shut", "bob")]);
+    let server = Server::with_tokens(tokens).await;
     let append =
         async |who: &str| server.client_of(who).append_to_stream("room-1", &any(), event(0)).await;
     append("ada:open@").await.unwrap();
     for stranger in ["", "ada:wrong@", "bob:open@", "bob:shut@"] {
-        append(stranger).await.unwrap_err();
+        let error = append(stranger).await.unwrap_err();
+        assert!(matches!(error, Error::AccessDenied), "{error:?}");
     }
     let reader = server.client_of("bob:shut@");
     let mut read = reader.read_stream("room-1", &ReadStreamOptions::default()).await.unwrap();

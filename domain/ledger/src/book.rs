@@ -14,7 +14,7 @@ use cx_model::{
     Command, CustomerId, DecodeError, Envelope, Event, NewEvent, Position, Recorded, Refusal,
     State, StreamName, encode,
 };
-use tokio::sync::RwLock;
+use tokio::sync::{RwLock, RwLockReadGuard};
 use uuid::Uuid;
 
 pub use claim::{Claim, Wanted};
@@ -156,6 +156,12 @@ pub struct Decided {
     pub events: Vec<Uuid>,
 }
 
+/// While it is held no customer is erased: see [`Book::no_erasure`].
+#[must_use = "erasures wait only while it is held"]
+pub struct NoErasure<'a> {
+    _gate: RwLockReadGuard<'a, ()>,
+}
+
 /// The ledger as the model sees it. Cheap to clone.
 #[derive(Clone)]
 pub struct Book {
@@ -179,6 +185,13 @@ impl Book {
     /// The keys.
     pub fn vault(&self) -> &Arc<Vault> {
         &self.vault
+    }
+
+    /// Keeps erasures waiting, for whoever appends to the engine below: from the question whether a
+    /// customer is erased until the events are durable. Whoever holds it calls nothing of the book
+    /// that appends, since both would wait for an erasure that waits for them.
+    pub async fn no_erasure(&self) -> NoErasure<'_> {
+        NoErasure { _gate: self.gate.read().await }
     }
 
     /// A deed that counts once: the same idempotency key with the same request gives the first

@@ -115,6 +115,9 @@ fn key(stream: Option<&StreamIdentifier>, group: String) -> Result<Key, Fault> {
     if group.is_empty() {
         return Err(Fault::Bad("the group has no name".into()));
     }
+    if group.contains("::") {
+        return Err(Fault::Bad("the name of a group has no `::` in it".into()));
+    }
     let stream = stream.map(|stream| stream_name(Some(stream))).transpose()?;
     // Some clients name all streams as they name one.
     let stream = stream.map(|stream| stream.to_string()).filter(|stream| stream != "$all");

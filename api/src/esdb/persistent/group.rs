@@ -242,7 +242,8 @@ impl Group {
     /// Takes events that were read.
     async fn take(&mut self, events: Vec<RawEvent>) {
         for event in events {
-            if event.stream.as_str().trim_start_matches('$').starts_with(&OWN[1..]) {
+            let name = event.stream.as_str();
+            if name.strip_prefix("$$").unwrap_or(name).starts_with(OWN) {
                 continue;
             }
             let wanted = self.filter.as_ref().is_none_or(|filter| filter.wants(&event));

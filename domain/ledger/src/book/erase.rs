@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cx_model::event::{ErasureRequested, SubjectErased};
-use cx_model::{Actor, CustomerId, Envelope, Event, NewEvent, Position, derived_id};
+use cx_model::{Actor, CustomerId, Envelope, Event, NewEvent, Position};
 use jiff::Timestamp;
 
 use super::{Book, BookError, Entry, seal_now};
@@ -75,15 +75,16 @@ impl Book {
                 if &*raw.event_type != "SubjectErased" {
                     continue;
                 }
-                if let Some(customer) = CustomerId::of_stream(&raw.stream) {
+                let customer = CustomerId::of_stream(&raw.stream);
+                if let Some(customer) = customer.filter(|named| named.stream() == raw.stream) {
                     alive += u64::from(self.vault().destroy(customer)?);
                 }
             }
         }
     }
 
-    /// Appends what may still be said of an erased customer. Its id follows from the customer, so
-    /// that it is said once.
+    /// Appends what may still be said of an erased customer. Its id follows from the customer and
+    /// the ledger's secret: it is said once, and nobody can take the id before and so prevent it.
     async fn tombstone(
         &self,
         customer: CustomerId,
@@ -91,7 +92,7 @@ impl Book {
         event: Event,
         actor: &Actor,
     ) -> Result<Appended, BookError> {
-        let id = derived_id(&[what, &customer.to_string()]);
+        let id = self.vault().keyed_id(what, &[customer.0.as_bytes()]);
         let envelope = Envelope::new(Timestamp::now(), actor.clone());
         let events = vec![NewEvent { id, envelope, event }];
         let entry = Entry { stream: customer.stream(), expected: Expected::Any, events };

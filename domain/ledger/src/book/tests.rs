@@ -197,6 +197,43 @@ async fn nothing_but_tombstones_is_recorded_after_an_erasure() {
 }
 
 #[tokio::test]
+async fn nobody_can_prevent_an_erasure_by_taking_its_ids_before() {
+    let (one, other) = (book(), book());
+    let stream = customer(1).stream();
+    for book in [&one, &other] {
+        let known = vec![new(1, registered("Ada"))];
+        book.append(stream.clone(), Expected::Any, known).await.unwrap();
+    }
+    // What can be computed from the customer alone, and what another ledger's erasure took.
+    other.erase(customer(1), "request", system()).await.unwrap();
+    let mut ids: Vec<_> = other.history(&stream).await.unwrap()[1..].iter().map(|e| e.id).collect();
+    for what in ["erasure-requested", "subject-erased"] {
+        ids.push(cx_model::derived_id(&[what, &customer(1).to_string()]));
+    }
+    let squat = |id| NewEvent { id, envelope: envelope(), event: intent("leave") };
+    let events = ids.into_iter().map(squat).collect();
+    one.append(customer(2).stream(), Expected::Any, events).await.unwrap();
+    assert!(!one.erase(customer(1), "request", system()).await.unwrap().repeated);
+    assert!(one.vault().is_erased(customer(1)));
+    assert_eq!(one.history(&stream).await.unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn an_erasure_waits_for_whoever_appends_to_the_engine_below() {
+    let book = book();
+    book.append(customer(1).stream(), Expected::Any, vec![new(1, registered("Ada"))])
+        .await
+        .unwrap();
+    let held = book.no_erasure().await;
+    let mut erasing = std::pin::pin!(book.erase(customer(1), "request", system()));
+    assert!(futures::poll!(erasing.as_mut()).is_pending());
+    assert!(!book.vault().is_erased(customer(1)));
+    drop(held);
+    erasing.await.unwrap();
+    assert!(book.vault().is_erased(customer(1)));
+}
+
+#[tokio::test]
 async fn an_erasure_that_was_cut_off_is_finished_by_the_next() {
     // Whichever of the three steps was the last, erasing again leads to the same end.
     for done in 0..4 {
