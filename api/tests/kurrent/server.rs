@@ -1,0 +1,92 @@
+//! An event store over a ledger, on a runtime of its own, so that it can die at once.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cx_api::esdb::Endpoint;
+use cx_api::esdb::listen::listen;
+use cx_api::serve::Drain;
+use cx_ledger::kurrent::Patience;
+use cx_ledger::{KurrentLedger, KurrentSettings, Ledger};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+
+/// An event store, until it is dropped: then it is gone with all its connections.
+pub struct Server {
+    pub address: SocketAddr,
+    runtime: Option<Runtime>,
+}
+
+impl Server {
+    /// On a free port.
+    pub fn start(ledger: Arc<dyn Ledger>) -> Self {
+        Self::start_at(ledger, SocketAddr::from(([127, 0, 0, 1], 0)))
+    }
+
+    /// On this port, which may have been another's a moment ago.
+    pub fn start_at(ledger: Arc<dyn Ledger>, address: SocketAddr) -> Self {
+        cx_api::esdb::listen::choose_cryptography();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let socket = if address.port() == 0 {
+            std::net::TcpListener::bind(address).unwrap()
+        } else {
+            again(address)
+        };
+        socket.set_nonblocking(true).unwrap();
+        let address = socket.local_addr().unwrap();
+        let _inside = runtime.enter();
+        let listener = TcpListener::from_std(socket).unwrap();
+        runtime.spawn(listen(Endpoint::free(ledger, None, Drain::default()), listener, None));
+        drop(_inside);
+        Self { address, runtime: Some(runtime) }
+    }
+
+    /// A ledger on it.
+    pub async fn ledger(&self) -> KurrentLedger {
+        ledger_at(&[self.address]).await
+    }
+}
+
+/// Binds where the last server may not be quite gone.
+fn again(address: SocketAddr) -> std::net::TcpListener {
+    let until = std::time::Instant::now() + Duration::from_secs(5);
+    loop {
+        match std::net::TcpListener::bind(address) {
+            Ok(socket) => return socket,
+            Err(error) => assert!(std::time::Instant::now() < until, "{error}"),
+        }
+        std::thread::yield_now();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Waits less long than a network far away would need.
+pub fn quick() -> Patience {
+    Patience {
+        pulse: Duration::from_millis(100),
+        look: Duration::from_millis(300),
+        silence: Duration::from_millis(400),
+        longest_pause: Duration::from_millis(300),
+        ..Patience::default()
+    }
+}
+
+/// A ledger on the event store at these addresses.
+pub async fn ledger_at(seeds: &[SocketAddr]) -> KurrentLedger {
+    let seeds: Vec<_> = seeds.iter().map(ToString::to_string).collect();
+    let address = format!("esdb://{}?tls=false", seeds.join(","));
+    let settings = KurrentSettings::parse(&address).unwrap().with_patience(quick());
+    KurrentLedger::connect(settings).await.unwrap()
+}
