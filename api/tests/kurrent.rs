@@ -3,17 +3,18 @@
 
 #![allow(clippy::unwrap_used)] // a test may panic
 
+#[path = "kurrent/proxy.rs"]
+mod proxy;
 #[path = "kurrent/server.rs"]
 mod server;
+#[path = "kurrent/weather.rs"]
+mod weather;
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use cx_ledger::MemoryLedger;
 use cx_ledger::conformance::{self, Engine};
-use cx_ledger::{Append, Direction, Expected, Ledger, MemoryLedger, RawNewEvent, ReadError};
-use cx_model::{Position, StreamName};
-use server::{Server, quick};
-use uuid::Uuid;
+use server::Server;
 
 /// In what an event store differs from the engines of one machine.
 const ELSEWHERE: Engine = Engine { atomic_many: false, ids_per_stream: true };

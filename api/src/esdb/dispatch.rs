@@ -53,16 +53,21 @@ async fn answer(endpoint: Endpoint, address: SocketAddr, request: Request) -> Re
         return (StatusCode::NOT_FOUND, "this is an event store: ask with one of its clients\n")
             .into_response();
     }
-    let caller = match access::caller(endpoint.shared.tokens.as_ref(), headers) {
-        Ok(caller) => caller,
-        Err(fault) => return refused(fault.into()),
-    };
     let path = request.uri().path().to_owned();
-    let call = Call { endpoint, caller, address, request };
     let Some((service, method)) = path.trim_start_matches('/').split_once('/') else {
         return refused(Status::unimplemented("the path names no method"));
     };
-    match service.strip_prefix("event_store.client.") {
+    let service = service.strip_prefix("event_store.client.");
+    // Clients ask what a node can do, and who else there is, before they say who they are.
+    let about_the_node =
+        matches!(service, Some("server_features.ServerFeatures" | "gossip.Gossip"));
+    let caller = match access::caller(endpoint.shared.tokens.as_ref(), headers) {
+        Ok(caller) => caller,
+        Err(_) if about_the_node => Caller::LOCAL,
+        Err(fault) => return refused(fault.into()),
+    };
+    let call = Call { endpoint, caller, address, request };
+    match service {
         Some("streams.Streams") => streams::call(method, call).await,
         Some("server_features.ServerFeatures") => node::features(method, call).await,
         Some("gossip.Gossip") => node::gossip(method, call).await,

@@ -4,13 +4,23 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use axum::serve::ListenerExt;
 use cx_api::esdb::Endpoint;
 use cx_api::esdb::listen::listen;
 use cx_api::serve::Drain;
 use cx_ledger::kurrent::Patience;
 use cx_ledger::{KurrentLedger, KurrentSettings, Ledger};
+use futures::stream::{self, StreamExt};
+use http_body_util::{BodyExt, StreamBody};
+use hyper::HeaderMap;
+use hyper::body::Frame;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
+use tokio::sync::watch;
 
 /// An event store, until it is dropped: then it is gone with all its connections.
 pub struct Server {
@@ -26,6 +36,12 @@ impl Server {
 
     /// On this port, which may have been another's a moment ago.
     pub fn start_at(ledger: Arc<dyn Ledger>, address: SocketAddr) -> Self {
+        let (runtime, listener, address) = Self::bind(address);
+        runtime.spawn(listen(Endpoint::free(ledger, None, Drain::default()), listener, None));
+        Self { address, runtime: Some(runtime) }
+    }
+
+    fn bind(address: SocketAddr) -> (Runtime, TcpListener, SocketAddr) {
         cx_api::esdb::listen::choose_cryptography();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -39,10 +55,23 @@ impl Server {
         };
         socket.set_nonblocking(true).unwrap();
         let address = socket.local_addr().unwrap();
-        let _inside = runtime.enter();
+        let inside = runtime.enter();
         let listener = TcpListener::from_std(socket).unwrap();
-        runtime.spawn(listen(Endpoint::free(ledger, None, Drain::default()), listener, None));
-        drop(_inside);
+        drop(inside);
+        (runtime, listener, address)
+    }
+
+    /// On this port, ending its subscriptions well whenever it is told to.
+    pub fn start_ending(
+        ledger: Arc<dyn Ledger>,
+        address: SocketAddr,
+        ends: watch::Receiver<u64>,
+    ) -> Self {
+        let (runtime, listener, address) = Self::bind(address);
+        let endpoint = Endpoint::free(ledger, None, Drain::default());
+        let router = endpoint.router(address).layer(from_fn_with_state(ends, ending));
+        let listener = listener.tap_io(|socket| socket.set_nodelay(true).unwrap());
+        runtime.spawn(async move { axum::serve(listener, router).await });
         Self { address, runtime: Some(runtime) }
     }
 
@@ -50,6 +79,33 @@ impl Server {
     pub async fn ledger(&self) -> KurrentLedger {
         ledger_at(&[self.address]).await
     }
+}
+
+/// Passes answers on; where one is a subscription's, ends it with OK when it is told to.
+async fn ending(State(ends): State<watch::Receiver<u64>>, ask: Request, next: Next) -> Response {
+    let (parts, body) = next.run(ask).await.into_parts();
+    let state = (Some(body), ends, false);
+    let frames = stream::unfold(state, |(body, mut ends, subscription)| async move {
+        let mut body = body?;
+        let frame = if subscription {
+            ends.mark_unchanged();
+            tokio::select! {
+                frame = body.frame() => frame,
+                Ok(()) = ends.changed() => {
+                    let mut trailers = HeaderMap::new();
+                    trailers.insert("grpc-status", "0".parse().unwrap());
+                    return Some((Ok(Frame::trailers(trailers)), (None, ends, true)));
+                }
+            }
+        } else {
+            body.frame().await
+        };
+        // A subscription begins with its confirmation, which is the second field.
+        let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
+        let subscription = subscription || data.is_some_and(|data| data.get(5) == Some(&0x12));
+        Some((frame?, (Some(body), ends, subscription)))
+    });
+    Response::from_parts(parts, Body::new(StreamBody::new(frames.boxed())))
 }
 
 /// Binds where the last server may not be quite gone.

@@ -60,7 +60,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_appended_in_a_trace_names_it() {
-        let trace = Trace::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").unwrap();
+        let trace =
+            Trace::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").unwrap();
         let object = Bytes::from_static(b"{}");
         assert_eq!(into_metadata(&object), object);
         let written = trace.scope(async { into_metadata(&object) }).await;

@@ -57,9 +57,8 @@ impl Model {
             return Ok(Answer { revision: actual, last: None, repeated: false });
         }
         let there = |e: &ModelEvent| !self.ids_per_stream || e.stream == *stream;
-        let known = |event: &RawNewEvent| {
-            self.events.iter().position(|e| there(e) && e.new.id == event.id)
-        };
+        let known =
+            |event: &RawNewEvent| self.events.iter().position(|e| there(e) && e.new.id == event.id);
         if let Some(first) = known(&events[0]) {
             let from = self.events[first].revision as usize;
             let there: Vec<_> = self.of_stream(stream).skip(from).map(|e| e.new.id).collect();

@@ -115,9 +115,8 @@ impl Inner {
         let options = options.deadline(self.clients.settings.patience.answer);
         let events: Vec<EventData> = append.events.iter().map(event::write).collect();
         let stream = append.stream.as_str();
-        let call = |client: Client| async move {
-            client.append_to_stream(stream, &options, events).await
-        };
+        let call =
+            |client: Client| async move { client.append_to_stream(stream, &options, events).await };
         self.clients.attempt(deadline, call).await
     }
 

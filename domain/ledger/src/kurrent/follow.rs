@@ -14,10 +14,10 @@ use tracing::instrument::WithSubscriber;
 
 use super::event::{self, Found, Read};
 use super::read::{after, filter};
+use super::trouble::{Trouble, is_of_the_connection};
 use super::{Inner, guard};
 use crate::error::ReadError;
 use crate::port::{Follow, RawEvent};
-use super::trouble::{Trouble, is_of_the_connection};
 
 /// Messages that wait for whoever follows.
 const DEPTH: usize = 512;
@@ -184,7 +184,8 @@ impl<'a> Following<'a> {
             Ok(generation) => generation,
             Err(trouble) => return Given::Up(trouble.to_string()),
         };
-        let options = SubscribeToAllOptions::default().filter(filter()).position(after(self.reached));
+        let options =
+            SubscribeToAllOptions::default().filter(filter()).position(after(self.reached));
         let options = match clients.settings.authentication() {
             Some(who) => options.authenticated(who),
             None => options,

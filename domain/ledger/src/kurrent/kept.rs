@@ -93,7 +93,8 @@ mod tests {
             assert_eq!(parts(written), (Bytes::from_static(metadata), Some(time)));
             assert_eq!(parts(Bytes::from_static(metadata)).0, Bytes::from_static(metadata));
         }
-        let moved = Bytes::from_static(br#"{"a":1, "$cxRecordedAt":"2024-02-29T12:00:00.000001Z"}"#);
+        let moved =
+            Bytes::from_static(br#"{"a":1, "$cxRecordedAt":"2024-02-29T12:00:00.000001Z"}"#);
         assert_eq!(parts(moved), (Bytes::from_static(br#"{"a":1}"#), Some(time)));
     }
 }

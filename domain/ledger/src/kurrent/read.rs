@@ -7,9 +7,9 @@ use eventstore::{
 };
 use tokio::time::Instant;
 
+use super::Inner;
 use super::event::{self, Found, Read};
 use super::trouble::Trouble;
-use super::Inner;
 use crate::error::ReadError;
 use crate::port::{Direction, RawEvent};
 
@@ -85,9 +85,8 @@ impl Inner {
     ) -> Result<Page, ReadError> {
         let options = options.filter(filter()).max_count(wanted);
         let options = &authenticated(options, self.clients.settings.authentication());
-        let call = |client: Client| async move {
-            collect(client.read_all(options).await?, wanted).await
-        };
+        let call =
+            |client: Client| async move { collect(client.read_all(options).await?, wanted).await };
         Ok(self.clients.persist(deadline, call).await?)
     }
 
@@ -209,9 +208,7 @@ impl Inner {
             let options = ReadStreamOptions::default();
             let options = match direction {
                 Direction::Forwards if place == u64::MAX => break,
-                Direction::Forwards => {
-                    options.position(StreamPosition::Position(place)).forwards()
-                }
+                Direction::Forwards => options.position(StreamPosition::Position(place)).forwards(),
                 Direction::Backwards if place == u64::MAX => {
                     options.position(StreamPosition::End).backwards()
                 }

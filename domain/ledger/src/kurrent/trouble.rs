@@ -33,10 +33,7 @@ impl Trouble {
 
 /// Whether the client is of no more use.
 pub(super) fn is_of_the_connection(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::ServerError(_) | Error::ConnectionClosed | Error::GrpcConnectionError(_)
-    )
+    matches!(error, Error::ServerError(_) | Error::ConnectionClosed | Error::GrpcConnectionError(_))
 }
 
 impl From<Error> for Trouble {
@@ -52,9 +49,9 @@ impl From<Error> for Trouble {
                 CurrentRevision::NoStream => None,
             }),
             Error::ResourceNotFound => Self::Missing,
-            Error::AccessDenied => Self::Refused(
-                "access denied: check CXLEDGER_LEDGER_USER and its password".into(),
-            ),
+            Error::AccessDenied => {
+                Self::Refused("access denied: check CXLEDGER_LEDGER_USER and its password".into())
+            }
             Error::ResourceDeleted => Self::Refused(
                 "a stream of the ledger was deleted in the event store; restore it from a backup"
                     .into(),
@@ -68,6 +65,10 @@ impl From<Error> for Trouble {
 
 impl From<Trouble> for ReadError {
     fn from(trouble: Trouble) -> Self {
-        if trouble.may_pass() { Self::Timeout } else { Self::Engine { reason: trouble.to_string() } }
+        if trouble.may_pass() {
+            Self::Timeout
+        } else {
+            Self::Engine { reason: trouble.to_string() }
+        }
     }
 }
