@@ -7,6 +7,8 @@
 mod proxy;
 #[path = "kurrent/server.rs"]
 mod server;
+#[path = "kurrent/trouble.rs"]
+mod trouble;
 #[path = "kurrent/weather.rs"]
 mod weather;
 
