@@ -129,3 +129,59 @@ impl Census {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn event(position: u64, stream: &str, revision: u64) -> RawEvent {
+        RawEvent {
+            position: Position::from_parts(position, position - 1),
+            ordinal: 0,
+            stream: StreamName::new(stream).unwrap(),
+            revision,
+            id: Uuid::from_u128(u128::from(position)),
+            event_type: "T".into(),
+            recorded_at: Timestamp::from_second(position as i64).unwrap(),
+            data: Bytes::new(),
+            metadata: Bytes::new(),
+        }
+    }
+
+    #[test]
+    fn events_are_counted_once_and_in_order_whoever_brings_them() {
+        let mut census = Census::default();
+        let mut before = Position::START;
+        for n in 1..=1_000 {
+            let event = event(n * 10, &format!("case-{}", n % 7), (n - 1) / 7);
+            let revision = if n % 7 == 0 { n / 7 - 1 } else { n / 7 };
+            let event = RawEvent { revision, ..event };
+            census.take(before, &event).unwrap();
+            // Told again by another follower.
+            census.take(before, &event).unwrap();
+            before = event.position;
+        }
+        assert_eq!((census.end().ordinal, census.end().position), (1_000, before));
+        let mark = census.mark_at(Position::from_parts(5_130, 5_129));
+        assert!(mark.ordinal == 512 && mark.position.commit() == 5_120, "{mark:?}");
+        let mark = census.mark_as_of(Timestamp::from_second(2_570).unwrap());
+        assert_eq!(mark.ordinal, 256);
+        assert_eq!(census.mark_as_of(Timestamp::UNIX_EPOCH).ordinal, 0);
+    }
+
+    #[test]
+    fn a_stream_that_lost_its_beginning_or_a_piece_stops_the_count() {
+        for (first, second) in [(1, 2), (0, 2)] {
+            let mut census = Census::default();
+            let one = event(10, "case-1", first);
+            let two = event(20, "case-1", second);
+            let counted =
+                census.take(Position::START, &one).and_then(|()| census.take(one.position, &two));
+            assert!(matches!(counted, Err(ReadError::Truncated { .. })), "{counted:?}");
+            assert!(census.whole().is_err() && census.findings.len() == 1);
+        }
+    }
+}

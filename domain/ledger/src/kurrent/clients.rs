@@ -271,7 +271,7 @@ impl Clients {
 fn pause(first: Duration, longest: Duration, n: u32) -> Duration {
     let whole = first.saturating_mul(1 << n.min(16)).min(longest);
     let chance = RandomState::new().hash_one(n) % 256;
-    whole - whole.mul_f64(chance as f64 / 1024.0)
+    whole.mul_f64(1.0 - chance as f64 / 1024.0)
 }
 
 #[cfg(test)]

@@ -277,7 +277,6 @@ async fn hear(
     loop {
         let message = match subscription.next_subscription_event().await {
             Err(error) => return error,
-            Ok(SubscriptionEvent::Confirmed(_)) => Message::Confirmed,
             Ok(SubscriptionEvent::EventAppeared(event)) => {
                 let Some(event) = event.link.or(event.event) else { continue };
                 let bytes = event.data.len() + event.custom_metadata.len();
@@ -296,6 +295,7 @@ async fn hear(
                 }
                 None => Message::Confirmed,
             },
+            // Its confirmation, or something that says no more than that it lives.
             Ok(_) => Message::Confirmed,
         };
         if messages.send(message).await.is_err() {

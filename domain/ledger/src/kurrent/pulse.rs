@@ -35,7 +35,7 @@ async fn look(clients: &Weak<Clients>, times: u32) -> Option<bool> {
     let reason = match tokio::time::timeout(limit, newest).await {
         Ok(Ok(head)) => {
             clients.answered();
-            head.into_iter().for_each(|head| clients.saw(head));
+            clients.saw(head.unwrap_or_default());
             return Some(true);
         }
         Ok(Err(eventstore::Error::AccessDenied)) => return Some(true),

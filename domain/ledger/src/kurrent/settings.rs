@@ -93,7 +93,7 @@ impl KurrentSettings {
         {
             if !given.contains(&format!("{}=", name.to_ascii_lowercase())) {
                 whole.push(if whole.contains('?') { '&' } else { '?' });
-                whole.push_str(&format!("{name}={value}"));
+                whole.extend([name, "=", value]);
             }
         }
         let client = whole
