@@ -41,7 +41,9 @@ pub async fn fold_roots(
         let wanted = raw.partition_point(|event| event.position <= up_to);
         let decode = |raw: &RawEvent| cx_ledger::decode(raw).unwrap_or_else(|_| unread(raw));
         let events: Vec<Recorded> = raw[..wanted].iter().map(decode).collect();
-        folds.iter_mut().for_each(|(_, fold)| fold.fold(&events));
+        for (_, fold) in &mut folds {
+            fold.fold(&events);
+        }
         match raw.last() {
             Some(last) if wanted == raw.len() => after = last.position,
             _ => break,
