@@ -93,8 +93,7 @@ async fn pump(
     let mut buffer = vec![0; 64 << 10];
     let mut lost = false;
     let mut left = None;
-    loop {
-        let Ok(read @ 1..) = from.read(&mut buffer).await else { break };
+    while let Ok(read @ 1..) = from.read(&mut buffer).await {
         acknowledge(&from);
         let mut bytes = &buffer[..read];
         let now = *weather.borrow();

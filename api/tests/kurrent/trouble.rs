@@ -164,7 +164,10 @@ async fn history_that_is_gone_is_reported_and_not_read_over() {
 async fn a_wrong_password_is_refused_and_a_right_one_is_not_shown() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let digest: String = Sha256::digest("secret").iter().map(|b| format!("{b:02x}")).collect();
+    let digits =
+        |byte: &u8| [byte >> 4, byte & 15].map(|digit| b"0123456789abcdef"[usize::from(digit)]);
+    let digest: Vec<u8> = Sha256::digest("secret").iter().flat_map(digits).collect();
+    let digest = String::from_utf8(digest).unwrap();
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), format!("operator {digest} ada\n")).unwrap();
     let tokens = Tokens::read(file.path()).unwrap();
