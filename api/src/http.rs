@@ -161,7 +161,8 @@ impl<S: Executor> Api<S> {
         if takes_events {
             router = router.route("/events", any(events::<S>));
         }
-        gate.stand_before(router.with_state(api).merge(further))
+        let router = router.with_state(api).merge(further);
+        gate.stand_before(router.layer(axum::middleware::from_fn(traced)))
     }
 
     /// Who sends this, or why they are not let in.
@@ -170,6 +171,15 @@ impl<S: Executor> Api<S> {
             Some(tokens) => tokens.of_headers(headers),
             None => Ok(Caller::LOCAL),
         }
+    }
+}
+
+/// Answers within the trace that a request names, so that what it appends names it too.
+async fn traced(request: axum::extract::Request, next: axum::middleware::Next) -> Response {
+    let trace = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
+    match trace.and_then(cx_ledger::trace::Trace::parse) {
+        Some(trace) => trace.scope(next.run(request)).await,
+        None => next.run(request).await,
     }
 }
 

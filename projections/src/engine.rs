@@ -10,6 +10,7 @@ pub(crate) mod generation;
 mod past;
 mod reader;
 mod registry;
+mod roots;
 mod status;
 mod worker;
 
@@ -31,6 +32,7 @@ pub use explain::{ExplainError, Explained, Step};
 pub use past::{Pasts, Warmed, warm};
 pub use reader::{Changed, ReadError, Reader, Row, Scan, Snapshot};
 pub use registry::{Registered, registered};
+pub use roots::fold_roots;
 pub use status::{State, ViewStatus};
 
 use crate::folder::Head;

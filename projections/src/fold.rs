@@ -120,6 +120,13 @@ impl<V: Projection> Fold<V> {
 pub fn fold_history<V: Projection>(events: &[Recorded], up_to: Position) -> Fold<V> {
     let mut fold = Fold::new();
     let end = events.partition_point(|event| event.position <= up_to);
-    fold.fold(&events[..end]);
+    if events.iter().any(|event| event.ordinal == 0) {
+        // From an engine that cannot tell: their order is enough for one history.
+        let mut numbered = events[..end].to_vec();
+        numbered.iter_mut().zip(1..).for_each(|(event, ordinal)| event.ordinal = ordinal);
+        fold.fold(&numbered);
+    } else {
+        fold.fold(&events[..end]);
+    }
     fold
 }

@@ -22,7 +22,7 @@ pub mod views;
 
 pub use engine::{
     Changed, Engine, ExplainError, OpenError, Options, Pasts, ReadError, Reader, Registered, Row,
-    Scan, Snapshot, Stale, State, Verdict, ViewStatus, Warmed, registered, warm,
+    Scan, Snapshot, Stale, State, Verdict, ViewStatus, Warmed, fold_roots, registered, warm,
 };
 pub use fold::{Fold, fold_history};
 pub use folder::{Head, Stall};

@@ -21,6 +21,7 @@ pub struct Backup {
 
 /// Runs the command.
 pub fn run(args: &Backup) -> anyhow::Result<()> {
+    crate::elsewhere::must_not_be("back up the event store itself, and the directory keys")?;
     let (log, _) = EmbeddedLog::open_read_only(&args.data.join("ledger"))?;
     let verified = log.backup_to(&args.to).context("no backup was made")?;
     show("the backup holds", &verified);

@@ -1,6 +1,6 @@
 //! `cxledger demo`: a believable year, served on loopback, with new interactions coming in.
 
-mod story;
+pub mod story;
 mod words;
 
 use std::collections::BTreeMap;

@@ -9,7 +9,9 @@ mod say;
 
 mod backup;
 mod bench;
+mod copy;
 mod demo;
+mod elsewhere;
 mod erase;
 mod explain;
 mod import;
@@ -55,6 +57,7 @@ enum Command {
     Verify(verify::Verify),
     Backup(backup::Backup),
     Restore(restore::Restore),
+    Copy(copy::Copy),
     Repair(repair::Repair),
     Erase(erase::Erase),
     Schema(schema::Schema),
@@ -86,6 +89,7 @@ fn main() -> anyhow::Result<()> {
         Command::Verify(command) => command.run(),
         Command::Backup(command) => backup::run(&command),
         Command::Restore(command) => restore::run(&command),
+        Command::Copy(command) => command.run(),
         Command::Repair(command) => repair::run(&command),
         Command::Erase(command) => command.run(),
         Command::NewView(command) => command.run(),

@@ -2,7 +2,8 @@
 //!
 //! `ledger/` holds the log, `keys/` the vault, `views/` the rows folded from the log (a cache that
 //! rebuilds itself), `past/` views as they stood (made by `cxledger past`), `quarantine/` what could not be imported; `server` names the address of the
-//! server that has the directory open.
+//! server that has the directory open. With `CXLEDGER_LEDGER` set to the address of an event store
+//! the ledger is there, and everything else here.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,9 +11,14 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use cx_ledger::embedded::Options;
 use cx_ledger::vault::STORE_FILE;
-use cx_ledger::{Book, EmbeddedLog, KeySource, OpenError, Vault, VaultError};
+use cx_ledger::{
+    Book, EmbeddedLog, KeySource, KurrentLedger, KurrentSettings, Ledger, OpenError, Vault,
+    VaultError,
+};
 use cx_model::Position;
 use tokio::runtime::Runtime;
+
+use crate::elsewhere;
 
 /// The places of a data directory.
 #[derive(Debug, Clone)]
@@ -66,8 +72,8 @@ impl Places {
 pub struct Opened {
     /// The ledger, as the model sees it.
     pub book: Book,
-    /// The log under it.
-    pub log: EmbeddedLog,
+    /// The log under it, unless the ledger is on an event store.
+    log: Option<EmbeddedLog>,
     /// What the ledger's calls run on.
     pub runtime: Runtime,
     /// Where everything lies.
@@ -78,6 +84,9 @@ impl Opened {
     /// Opens a data directory to write, or makes one. Only one process can.
     pub fn to_write(data: &Path) -> anyhow::Result<Self> {
         let places = Places::new(data);
+        if let Some(settings) = elsewhere::chosen()? {
+            return Self::elsewhere_to_write(settings, places);
+        }
         for directory in [places.ledger(), places.keys()] {
             std::fs::create_dir_all(&directory)
                 .with_context(|| format!("the directory {} cannot be made", directory.display()))?;
@@ -95,13 +104,38 @@ impl Opened {
         if log.head_now() != Position::START {
             keys_are_there(&places)?;
         }
-        let vault = match Vault::open(&places.keys(), &KeySource::from_env()) {
-            Err(VaultError::Locked { .. }) => bail!(in_use(data, &places)),
-            other => other?,
-        };
+        let vault = vault_to_write(&places)?;
         let opened = Self::of(log, vault, places)?;
         opened.repeat_erasures()?;
         Ok(opened)
+    }
+
+    /// Opens a data directory whose ledger is on an event store, or makes one.
+    fn elsewhere_to_write(settings: KurrentSettings, places: Places) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(places.keys())
+            .with_context(|| format!("the directory {} cannot be made", places.keys().display()))?;
+        let runtime = Runtime::new()?;
+        let ledger = runtime.block_on(KurrentLedger::connect(settings))?;
+        if runtime.block_on(ledger.head())? != Position::START {
+            keys_are_there(&places)?;
+        }
+        let vault = vault_to_write(&places)?;
+        let opened = Self::over(ledger, vault, runtime, places);
+        opened.repeat_erasures()?;
+        Ok(opened)
+    }
+
+    fn over(ledger: KurrentLedger, vault: Vault, runtime: Runtime, places: Places) -> Self {
+        let book = Book::new(Arc::new(ledger), Arc::new(vault));
+        Self { book, log: None, runtime, places }
+    }
+
+    /// The log; fails where the ledger is on an event store.
+    pub fn log(&self) -> anyhow::Result<&EmbeddedLog> {
+        self.log.as_ref().context(
+            "the ledger is on an event store (CXLEDGER_LEDGER), and this is about the log of this \
+             machine",
+        )
     }
 
     /// After a restore the keys can be older than the erasures that the ledger tells of.
@@ -122,6 +156,13 @@ impl Opened {
     /// durable at that moment.
     pub fn to_read(data: &Path) -> anyhow::Result<Self> {
         let places = Places::new(data);
+        if let Some(settings) = elsewhere::chosen()? {
+            keys_are_there(&places)?;
+            let runtime = Runtime::new()?;
+            let ledger = runtime.block_on(KurrentLedger::connect(settings))?;
+            let vault = Vault::open_read_only(&places.keys(), &KeySource::from_env())?;
+            return Ok(Self::over(ledger, vault, runtime, places));
+        }
         if !places.ledger().exists() {
             bail!(
                 "there is no ledger in {}: name one with --data, or make one with `cxledger demo`, \
@@ -145,7 +186,14 @@ impl Opened {
     fn of(log: EmbeddedLog, vault: Vault, places: Places) -> anyhow::Result<Self> {
         let runtime = Runtime::new()?;
         let book = Book::new(Arc::new(log.clone()), Arc::new(vault));
-        Ok(Self { book, log, runtime, places })
+        Ok(Self { book, log: Some(log), runtime, places })
+    }
+}
+
+fn vault_to_write(places: &Places) -> anyhow::Result<Vault> {
+    match Vault::open(&places.keys(), &KeySource::from_env()) {
+        Err(VaultError::Locked { .. }) => bail!(in_use(places.data(), places)),
+        other => Ok(other?),
     }
 }
 

@@ -21,6 +21,7 @@ pub struct Repair {
 
 /// Runs the command.
 pub fn run(args: &Repair) -> anyhow::Result<()> {
+    crate::elsewhere::must_not_be("its own tools repair it")?;
     let Some(cut) = repair(&args.data.join("ledger"), args.yes)? else {
         say!("every byte is as it was written; there is nothing to repair");
         return Ok(());

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use cx_ledger::Ledger;
 use serde_json::json;
 
 use crate::open::Opened;
@@ -28,14 +27,16 @@ impl Status {
     /// Prints it.
     pub fn run(&self) -> anyhow::Result<()> {
         let opened = Opened::to_read(&self.data)?;
-        let head = opened.runtime.block_on(opened.log.head())?;
+        let head = opened.runtime.block_on(opened.book.ledger().head())?;
         let keys = opened.book.vault().counts();
         let server = std::fs::read_to_string(opened.places.server()).ok();
         let server = server.as_deref().map(str::trim);
+        let elsewhere = crate::elsewhere::chosen()?.map(|settings| settings.address().to_owned());
         let size = size_bytes(&opened.places.ledger());
         if self.json {
             let answer = json!({
                 "position": head.to_string(),
+                "ledger": elsewhere,
                 "ledgerBytes": size,
                 "customersWithKeys": keys.live,
                 "customersErased": keys.destroyed,
@@ -44,7 +45,10 @@ impl Status {
             say!("{}", serde_json::to_string_pretty(&answer)?);
             return Ok(());
         }
-        say!("ledger    {head} events, {:.1} MiB", size as f64 / f64::from(1 << 20));
+        match elsewhere {
+            Some(address) => say!("ledger    up to position {head} at {address}"),
+            None => say!("ledger    {head} events, {:.1} MiB", size as f64 / f64::from(1 << 20)),
+        }
         say!("keys      {} customers, {} erased", keys.live, keys.destroyed);
         say!("server    {}", server.unwrap_or("none: start one with `cxledger serve`"));
         Ok(())

@@ -30,9 +30,16 @@ impl Verify {
     /// Fails if anything does not agree.
     pub fn run(&self) -> anyhow::Result<()> {
         let opened = Opened::to_read(&self.data)?;
-        let log = opened.log.verify()?;
-        let digest = log.digest_text();
-        if !self.json {
+        let elsewhere = crate::elsewhere::chosen()?;
+        let log = match &elsewhere {
+            Some(_) => None,
+            None => Some(opened.log()?.verify()?),
+        };
+        if let Some(settings) = elsewhere.filter(|_| !self.json) {
+            say!("log    left to the event store at {}", settings.address());
+        }
+        if let Some(log) = log.as_ref().filter(|_| !self.json) {
+            let digest = log.digest_text();
             say!(
                 "log    {} appends up to position {}, {} bytes",
                 log.appends,
@@ -81,8 +88,12 @@ impl Verify {
                     })
                 })
                 .collect();
+            let log = log.map(|log| {
+                let digest = log.digest_text();
+                json!({ "appends": log.appends, "position": log.head.to_string(), "digest": digest })
+            });
             let answer = json!({
-                "log": { "appends": log.appends, "position": log.head.to_string(), "digest": digest },
+                "log": log,
                 "views": views,
                 "viewsLeftToServer": served,
             });

@@ -20,6 +20,8 @@ use model::Model;
 pub struct Engine {
     /// `append_many` is all or none; otherwise it stops at the first stream that fails.
     pub atomic_many: bool,
+    /// An id may stand in several streams; otherwise in one.
+    pub ids_per_stream: bool,
 }
 
 /// Runs `steps` generated operations on an empty ledger and compares every answer with the model.
@@ -31,7 +33,7 @@ pub async fn operations(ledger: &dyn Ledger, engine: Engine, seed: u64, steps: u
         ledger,
         engine,
         random: Seeded::new(seed),
-        model: Model::default(),
+        model: Model { ids_per_stream: engine.ids_per_stream, ..Model::default() },
         followers: Vec::new(),
         seed,
     };

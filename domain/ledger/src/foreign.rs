@@ -63,6 +63,11 @@ pub(crate) fn is_foreign(metadata: &[u8]) -> bool {
     metadata.len() >= HEADER && metadata[0] == MARK
 }
 
+/// How much of these metadata is the mark of a foreign event.
+pub(crate) fn mark_size(metadata: &[u8]) -> usize {
+    if is_foreign(metadata) { HEADER } else { 0 }
+}
+
 #[cfg(test)]
 mod tests {
     use cx_model::{Event, Position};

@@ -1,10 +1,13 @@
 //! The limits every engine keeps, checked before anything is done.
 
 use crate::error::AppendError;
+use crate::foreign::mark_size;
 use crate::port::{APPEND_LIMIT, Append, EVENT_LIMIT, RawNewEvent};
 
+/// The bytes that whoever appends an event knows of: the mark of a foreign one is the ledger's.
 fn event_size(event: &RawNewEvent) -> usize {
-    event.event_type.len() + event.data.len() + event.metadata.len()
+    let metadata = event.metadata.len() - mark_size(&event.metadata);
+    event.event_type.len() + event.data.len() + metadata
 }
 
 /// Refuses an event or a set of appends that is over its limit.

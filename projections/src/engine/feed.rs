@@ -234,7 +234,7 @@ impl Feed {
 }
 
 /// An event that this program cannot read: what it is, not what it says.
-fn unread(raw: &RawEvent) -> Recorded {
+pub(crate) fn unread(raw: &RawEvent) -> Recorded {
     let event_type = raw.event_type.to_string();
     let actor = cx_model::Actor::System { name: "unknown".into() };
     Recorded {

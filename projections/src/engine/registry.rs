@@ -17,6 +17,7 @@ use super::Options;
 use super::feed::{CHUNK_EVENTS, Feed};
 use super::generation::{Fingerprint, RowCheck, ViewDirectory, fingerprint};
 use super::reader::{Active, ReadError, Shared};
+use super::roots::Rooted;
 use super::status::{LedgerEnd, Progress, State, ViewStatus};
 use super::worker::{Settings, Worker};
 use crate::fold::Fold;
@@ -30,11 +31,17 @@ pub struct Registered {
     name: &'static str,
     open: fn(&Surroundings<'_>) -> Result<Box<dyn Opened>, StoreError>,
     fingerprint: fn() -> Fingerprint,
+    fold: fn() -> Box<dyn Rooted>,
 }
 
 /// A view, for [`Options::views`].
 pub fn registered<V: Projection>() -> Registered {
-    Registered { name: V::NAME, open: open::<V>, fingerprint: fingerprint::<V> }
+    Registered {
+        name: V::NAME,
+        open: open::<V>,
+        fingerprint: fingerprint::<V>,
+        fold: || Box::new(Fold::<V>::new()),
+    }
 }
 
 impl Registered {
@@ -46,6 +53,10 @@ impl Registered {
     /// The name of the generation that this code makes.
     pub fn generation(&self) -> String {
         (self.fingerprint)().generation
+    }
+
+    pub(crate) fn fold(&self) -> Box<dyn Rooted> {
+        (self.fold)()
     }
 
     pub(crate) fn open(

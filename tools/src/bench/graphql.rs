@@ -75,7 +75,7 @@ pub fn run(arguments: &Graphql) -> anyhow::Result<()> {
 
 fn measure(arguments: &Graphql, directory: &Path) -> anyhow::Result<Map<String, Value>> {
     let opened = Opened::to_write(directory)?;
-    fill(&opened.log, arguments.events)?;
+    fill(opened.log()?, arguments.events)?;
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     let runtime = builder.worker_threads(arguments.workers.max(1)).enable_all().build()?;
     let (end, ended) = tokio::sync::watch::channel(false);
@@ -91,7 +91,7 @@ fn measure(arguments: &Graphql, directory: &Path) -> anyhow::Result<Map<String, 
         )
         .await?;
         let engine = &node.system().engine;
-        engine.at_least(opened.log.head_now(), &[], Duration::from_mins(2)).await?;
+        engine.at_least(opened.log()?.head_now(), &[], Duration::from_mins(2)).await?;
         let reader = engine.reader::<Timeline>();
         anyhow::Ok((node, reader))
     })?;

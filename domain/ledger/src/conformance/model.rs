@@ -10,6 +10,7 @@ use crate::seeded::Seeded;
 #[derive(Debug, Default)]
 pub(super) struct Model {
     pub events: Vec<ModelEvent>,
+    pub ids_per_stream: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -55,7 +56,9 @@ impl Model {
         if events.is_empty() {
             return Ok(Answer { revision: actual, last: None, repeated: false });
         }
-        let known = |event: &RawNewEvent| self.events.iter().position(|e| e.new.id == event.id);
+        let there = |e: &ModelEvent| !self.ids_per_stream || e.stream == *stream;
+        let known =
+            |event: &RawNewEvent| self.events.iter().position(|e| there(e) && e.new.id == event.id);
         if let Some(first) = known(&events[0]) {
             let from = self.events[first].revision as usize;
             let there: Vec<_> = self.of_stream(stream).skip(from).map(|e| e.new.id).collect();

@@ -7,6 +7,9 @@ use cx_ledger::storage::FaultyDisk;
 use cx_ledger::{Clock, EmbeddedLog, Ledger, MemoryLedger, Options};
 use jiff::{SignedDuration, Timestamp};
 
+/// What the engines of one machine do.
+const HERE: Engine = Engine { atomic_many: true, ids_per_stream: false };
+
 /// A clock that jumps about, back as well as forward.
 pub fn restless_clock() -> Clock {
     let calls = std::sync::atomic::AtomicI64::new(0);
@@ -25,7 +28,7 @@ fn small(segment_bytes: u64) -> Options {
 async fn the_memory_ledger_conforms() {
     for seed in 0..60 {
         let ledger = MemoryLedger::with_clock(restless_clock());
-        conformance::operations(&ledger, Engine { atomic_many: true }, seed, 80).await;
+        conformance::operations(&ledger, HERE, seed, 80).await;
     }
     conformance::limits(&MemoryLedger::new()).await;
 }
@@ -35,7 +38,7 @@ async fn the_embedded_log_conforms_on_one_thread() {
     for seed in 0..40 {
         let storage = Arc::new(FaultyDisk::new());
         let (log, _) = EmbeddedLog::open_storage(storage, small(8192 << (seed % 4))).unwrap();
-        conformance::operations(&log, Engine { atomic_many: true }, seed, 80).await;
+        conformance::operations(&log, HERE, seed, 80).await;
     }
 }
 
@@ -44,7 +47,7 @@ async fn the_embedded_log_conforms_on_a_real_disk() {
     for seed in 100..106 {
         let directory = tempfile::tempdir().unwrap();
         let (log, _) = EmbeddedLog::open(directory.path(), small(1 << 16)).unwrap();
-        conformance::operations(&log, Engine { atomic_many: true }, seed, 60).await;
+        conformance::operations(&log, HERE, seed, 60).await;
     }
     let directory = tempfile::tempdir().unwrap();
     let (log, _) = EmbeddedLog::open(directory.path(), Options::default()).unwrap();

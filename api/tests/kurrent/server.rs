@@ -1,0 +1,148 @@
+//! An event store over a ledger, on a runtime of its own, so that it can die at once.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use axum::serve::ListenerExt;
+use cx_api::esdb::Endpoint;
+use cx_api::esdb::listen::listen;
+use cx_api::serve::Drain;
+use cx_ledger::kurrent::Patience;
+use cx_ledger::{KurrentLedger, KurrentSettings, Ledger};
+use futures::stream::{self, StreamExt};
+use http_body_util::{BodyExt, StreamBody};
+use hyper::HeaderMap;
+use hyper::body::Frame;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+/// An event store, until it is dropped: then it is gone with all its connections.
+pub struct Server {
+    pub address: SocketAddr,
+    runtime: Option<Runtime>,
+}
+
+impl Server {
+    /// On a free port.
+    pub fn start(ledger: Arc<dyn Ledger>) -> Self {
+        Self::start_at(ledger, SocketAddr::from(([127, 0, 0, 1], 0)))
+    }
+
+    /// On this port, which may have been another's a moment ago.
+    pub fn start_at(ledger: Arc<dyn Ledger>, address: SocketAddr) -> Self {
+        let (runtime, listener, address) = Self::bind(address);
+        runtime.spawn(listen(Endpoint::free(ledger, None, Drain::default()), listener, None));
+        Self { address, runtime: Some(runtime) }
+    }
+
+    fn bind(address: SocketAddr) -> (Runtime, TcpListener, SocketAddr) {
+        cx_api::esdb::listen::choose_cryptography();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let socket = if address.port() == 0 {
+            std::net::TcpListener::bind(address).unwrap()
+        } else {
+            again(address)
+        };
+        socket.set_nonblocking(true).unwrap();
+        let address = socket.local_addr().unwrap();
+        let inside = runtime.enter();
+        let listener = TcpListener::from_std(socket).unwrap();
+        drop(inside);
+        (runtime, listener, address)
+    }
+
+    /// On this port, ending its subscriptions well whenever it is told to.
+    pub fn start_ending(
+        ledger: Arc<dyn Ledger>,
+        address: SocketAddr,
+        ends: watch::Receiver<u64>,
+    ) -> Self {
+        let (runtime, listener, address) = Self::bind(address);
+        let endpoint = Endpoint::free(ledger, None, Drain::default());
+        let router = endpoint.router(address).layer(from_fn_with_state(ends, ending));
+        let listener = listener.tap_io(|socket| socket.set_nodelay(true).unwrap());
+        runtime.spawn(async move { axum::serve(listener, router).await });
+        Self { address, runtime: Some(runtime) }
+    }
+
+    /// A ledger on it.
+    pub async fn ledger(&self) -> KurrentLedger {
+        ledger_at(&[self.address]).await
+    }
+}
+
+/// Passes answers on; where one is a subscription's, ends it with OK when it is told to.
+async fn ending(State(ends): State<watch::Receiver<u64>>, ask: Request, next: Next) -> Response {
+    let (parts, body) = next.run(ask).await.into_parts();
+    let state = (Some(body), ends, false);
+    let frames = stream::unfold(state, |(body, mut ends, subscription)| async move {
+        let mut body = body?;
+        let frame = if subscription {
+            ends.mark_unchanged();
+            tokio::select! {
+                frame = body.frame() => frame,
+                Ok(()) = ends.changed() => {
+                    let mut trailers = HeaderMap::new();
+                    trailers.insert("grpc-status", "0".parse().unwrap());
+                    return Some((Ok(Frame::trailers(trailers)), (None, ends, true)));
+                }
+            }
+        } else {
+            body.frame().await
+        };
+        // A subscription begins with its confirmation, which is the second field.
+        let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
+        let subscription = subscription || data.is_some_and(|data| data.get(5) == Some(&0x12));
+        Some((frame?, (Some(body), ends, subscription)))
+    });
+    Response::from_parts(parts, Body::new(StreamBody::new(frames.boxed())))
+}
+
+/// Binds where the last server may not be quite gone.
+fn again(address: SocketAddr) -> std::net::TcpListener {
+    let until = std::time::Instant::now() + Duration::from_secs(5);
+    loop {
+        match std::net::TcpListener::bind(address) {
+            Ok(socket) => return socket,
+            Err(error) => assert!(std::time::Instant::now() < until, "{error}"),
+        }
+        std::thread::yield_now();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Waits less long than a network far away would need.
+pub fn quick() -> Patience {
+    Patience {
+        pulse: Duration::from_millis(100),
+        look: Duration::from_millis(300),
+        silence: Duration::from_millis(400),
+        longest_pause: Duration::from_millis(300),
+        ..Patience::default()
+    }
+}
+
+/// A ledger on the event store at these addresses.
+pub async fn ledger_at(seeds: &[SocketAddr]) -> KurrentLedger {
+    let seeds: Vec<_> = seeds.iter().map(ToString::to_string).collect();
+    let address = format!("esdb://{}?tls=false", seeds.join(","));
+    let settings = KurrentSettings::parse(&address).unwrap().with_patience(quick());
+    KurrentLedger::connect(settings).await.unwrap()
+}

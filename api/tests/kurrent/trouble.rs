@@ -1,0 +1,199 @@
+//! One trouble at a time: dead nodes, ended subscriptions, missing history, wrong passwords.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cx_api::auth::Tokens;
+use cx_api::esdb::Endpoint;
+use cx_api::esdb::listen::listen;
+use cx_api::serve::Drain;
+use cx_ledger::trace::Trace;
+use cx_ledger::{
+    Append, Direction, Expected, Health, KurrentLedger, KurrentSettings, Ledger, MemoryLedger,
+    RawNewEvent, ReadError,
+};
+use cx_model::{Position, StreamName};
+use eventstore::{AppendToStreamOptions, Client, ClientSettings, StreamMetadataBuilder};
+use sha2::{Digest, Sha256};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use super::proxy::{Proxy, Weather};
+use super::server::{Server, ledger_at, quick};
+
+/// How soon all is well after a fault.
+const SOON: Duration = Duration::from_secs(2);
+const ANY_PORT: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+
+fn stream() -> StreamName {
+    StreamName::of("case", Uuid::from_u128(5))
+}
+
+fn one(n: u64) -> Append {
+    let event = RawNewEvent {
+        id: Uuid::from_u128(u128::from(n) + 1),
+        event_type: "Counted".into(),
+        data: format!(r#"{{"n":{n}}}"#).into(),
+        metadata: "{}".into(),
+    };
+    Append { stream: stream(), expected: Expected::Any, events: vec![event] }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn when_the_connected_one_of_three_seeds_dies_another_is_asked() {
+    let stored: Arc<dyn Ledger> = Arc::new(MemoryLedger::new());
+    let mut servers: Vec<_> = (0..3).map(|_| Server::start(Arc::clone(&stored))).collect();
+    let seeds: Vec<_> = servers.iter().map(|server| server.address).collect();
+    let ledger = ledger_at(&seeds).await;
+    let mut follow = ledger.follow(Position::START);
+    // Two of the three die one after the other, so the connected one dies at least once.
+    for n in 0..3 {
+        let well = async {
+            let appended = ledger.append(one(n)).await.unwrap();
+            assert_eq!((appended.revision, appended.repeated), (Some(n), false));
+            let told = follow.next(10).await.unwrap();
+            assert_eq!((told.len(), told[0].revision, told[0].ordinal), (1, n, n + 1));
+        };
+        timeout(SOON, well).await.expect("another node is asked soon");
+        servers.pop();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ledger_waits_for_an_event_store_that_is_not_there_yet() {
+    let stored: Arc<dyn Ledger> = Arc::new(MemoryLedger::new());
+    let gone = Server::start(Arc::clone(&stored));
+    let address = gone.address;
+    drop(gone);
+    let connecting = tokio::spawn(async move { ledger_at(&[address]).await });
+    tokio::time::sleep_until(tokio::time::Instant::now() + Duration::from_millis(300)).await;
+    let _server = Server::start_at(stored, address);
+    let ledger = timeout(SOON, connecting).await.unwrap().unwrap();
+    assert_eq!(ledger.append(one(0)).await.unwrap().revision, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_subscription_that_ends_well_goes_on_with_the_same_client() {
+    let (end, ends) = watch::channel(0);
+    let server = Server::start_ending(Arc::new(MemoryLedger::new()), ANY_PORT, ends);
+    let ledger = ledger_at(&[server.address]).await;
+    let mut follow = ledger.follow(Position::START);
+    // More often than there are threads that a spinning client could take.
+    for n in 0..8 {
+        ledger.append(one(n)).await.unwrap();
+        let told = timeout(SOON, follow.next(10)).await.unwrap().unwrap();
+        assert_eq!((told.len(), told[0].revision), (1, n));
+        end.send_modify(|count| *count += 1);
+    }
+    assert_eq!(ledger.clients_built(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_append_whose_answer_is_lost_is_made_once() {
+    let server = Server::start(Arc::new(MemoryLedger::new()));
+    let proxy = Proxy::start(server.address).await;
+    let ledger = ledger_at(&[proxy.address]).await;
+    ledger.append(one(0)).await.unwrap();
+    for n in 1..20 {
+        // The question goes through, its answer does not.
+        proxy.let_be(Weather::Cut(1));
+        let appending = ledger.append(one(n));
+        let fair = async {
+            tokio::time::sleep_until(tokio::time::Instant::now() + Duration::from_millis(20)).await;
+            proxy.let_be(Weather::Fair);
+        };
+        let (appended, ()) = tokio::join!(appending, fair);
+        let appended = appended.unwrap();
+        assert_eq!((appended.revision, appended.repeated), (Some(n), false));
+    }
+    let again = ledger.append(one(3)).await.unwrap();
+    assert_eq!((again.revision, again.repeated), (Some(3), true));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outage_shows_in_the_health_and_ends_with_it() {
+    let stored: Arc<dyn Ledger> = Arc::new(MemoryLedger::new());
+    let server = Server::start(Arc::clone(&stored));
+    let address = server.address;
+    let ledger = ledger_at(&[address]).await;
+    assert_eq!(ledger.health(), Health::Writable);
+    drop(server);
+    let appending = tokio::spawn({
+        let ledger = ledger.clone();
+        async move { ledger.append(one(0)).await }
+    });
+    let ill = async {
+        while ledger.health() == Health::Writable {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(5), ill).await.unwrap();
+    let _server = Server::start_at(stored, address);
+    timeout(SOON, appending).await.unwrap().unwrap().unwrap();
+    assert_eq!(ledger.health(), Health::Writable);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn history_that_is_gone_is_reported_and_not_read_over() {
+    let server = Server::start(Arc::new(MemoryLedger::new()));
+    let ledger = server.ledger().await;
+    for n in 0..5 {
+        ledger.append(one(n)).await.unwrap();
+    }
+    let settings: ClientSettings = format!("esdb://{}?tls=false", server.address).parse().unwrap();
+    let operator = Client::new(settings).unwrap();
+    let metadata = StreamMetadataBuilder::new().max_count(2).build();
+    let options = AppendToStreamOptions::default();
+    operator.set_stream_metadata(stream().as_str(), &options, &metadata).await.unwrap();
+    for (direction, from) in [(Direction::Forwards, 0), (Direction::Backwards, u64::MAX)] {
+        let read = ledger.read_stream(&stream(), from, direction, 10).await;
+        assert!(matches!(read, Err(ReadError::Truncated { .. })), "{read:?}");
+    }
+    assert_eq!(ledger.read_stream(&stream(), 3, Direction::Forwards, 9).await.unwrap().len(), 2);
+    // What limits a stream is not an event of the ledger, and is told to the operator.
+    assert_eq!(ledger.read_all(Position::START, Direction::Forwards, 99).await.unwrap().len(), 5);
+    let findings = ledger.findings();
+    assert!(findings.len() == 1 && findings[0].contains("$maxCount"), "{findings:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wrong_password_is_refused_and_a_right_one_is_not_shown() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let digits =
+        |byte: &u8| [byte >> 4, byte & 15].map(|digit| b"0123456789abcdef"[usize::from(digit)]);
+    let digest: Vec<u8> = Sha256::digest("secret").iter().flat_map(digits).collect();
+    let digest = String::from_utf8(digest).unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), format!("operator {digest} ada\n")).unwrap();
+    let tokens = Tokens::read(file.path()).unwrap();
+    let endpoint = Endpoint::free(Arc::new(MemoryLedger::new()), Some(tokens), Drain::default());
+    tokio::spawn(listen(endpoint, listener, None));
+    let settings = |password: &str| {
+        let settings = KurrentSettings::parse(&format!("esdb://{address}?tls=false")).unwrap();
+        settings.with_patience(quick()).with_user("ada", password)
+    };
+    let error = KurrentLedger::connect(settings("wrong")).await.unwrap_err();
+    assert!(error.to_string().contains("access denied"), "{error}");
+    let ledger = KurrentLedger::connect(settings("secret")).await.unwrap();
+    ledger.append(one(0)).await.unwrap();
+    let mut follow = ledger.follow(Position::START);
+    assert_eq!(follow.next(1).await.unwrap().len(), 1);
+    assert!(!format!("{ledger:?} {:?}", settings("secret")).contains("secret"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_append_in_a_trace_names_it_in_the_metadata() {
+    let server = Server::start(Arc::new(MemoryLedger::new()));
+    let ledger = server.ledger().await;
+    let trace = Trace::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").unwrap();
+    trace.scope(ledger.append(one(0))).await.unwrap();
+    let read = ledger.read_stream(&stream(), 0, Direction::Forwards, 1).await.unwrap();
+    let metadata: serde_json::Value = serde_json::from_slice(&read[0].metadata).unwrap();
+    assert_eq!(metadata["$traceId"], "0af7651916cd43dd8448eb211c80319c");
+    assert_eq!(metadata["$spanId"], "b7ad6b7169203331");
+}
