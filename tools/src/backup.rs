@@ -13,7 +13,7 @@ use cx_ledger::embedded::Verified;
 #[derive(Debug, Args)]
 pub struct Backup {
     /// The data directory.
-    #[arg(long, default_value = "./cxledger-data")]
+    #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data")]
     data: PathBuf,
     /// A new or empty directory.
     to: PathBuf,

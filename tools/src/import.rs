@@ -48,7 +48,7 @@ pub struct Import {
     #[arg(long, value_name = "MAP.toml")]
     mapping: PathBuf,
     /// The data directory.
-    #[arg(long, default_value = "cxledger-data", value_name = "DIR")]
+    #[arg(long, env = "CXLEDGER_DATA", default_value = "cxledger-data", value_name = "DIR")]
     data: PathBuf,
     /// Print the summary as JSON.
     #[arg(long)]

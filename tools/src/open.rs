@@ -66,6 +66,12 @@ impl Places {
     pub fn server(&self) -> PathBuf {
         self.data.join("server")
     }
+
+    /// What the server wrote there, or one that was killed.
+    fn server_address(&self) -> Option<String> {
+        let address = std::fs::read_to_string(self.server()).ok()?;
+        Some(address.trim().to_owned())
+    }
 }
 
 /// A data directory, opened by this process.
@@ -78,6 +84,8 @@ pub struct Opened {
     pub runtime: Runtime,
     /// Where everything lies.
     pub places: Places,
+    /// The address of the server beside which this process reads.
+    pub served: Option<String>,
 }
 
 impl Opened {
@@ -127,7 +135,7 @@ impl Opened {
 
     fn over(ledger: KurrentLedger, vault: Vault, runtime: Runtime, places: Places) -> Self {
         let book = Book::new(Arc::new(ledger), Arc::new(vault));
-        Self { book, log: None, runtime, places }
+        Self { book, log: None, runtime, places, served: None }
     }
 
     /// The log; fails where the ledger is on an event store.
@@ -161,7 +169,8 @@ impl Opened {
             let runtime = Runtime::new()?;
             let ledger = runtime.block_on(KurrentLedger::connect(settings))?;
             let vault = Vault::open_read_only(&places.keys(), &KeySource::from_env())?;
-            return Ok(Self::over(ledger, vault, runtime, places));
+            let served = places.server_address();
+            return Ok(Self { served, ..Self::over(ledger, vault, runtime, places) });
         }
         if !places.ledger().exists() {
             bail!(
@@ -177,16 +186,18 @@ impl Opened {
                 data.display()
             );
         }
-        let (log, _) = EmbeddedLog::open_read_only(&places.ledger())?;
+        let (log, report) = EmbeddedLog::open_read_only(&places.ledger())?;
         keys_are_there(&places)?;
         let vault = Vault::open_read_only(&places.keys(), &KeySource::from_env())?;
-        Self::of(log, vault, places)
+        // A server that was killed leaves its address behind, but not its lock.
+        let served = report.beside_a_writer.then(|| places.server_address()).flatten();
+        Ok(Self { served, ..Self::of(log, vault, places)? })
     }
 
     fn of(log: EmbeddedLog, vault: Vault, places: Places) -> anyhow::Result<Self> {
         let runtime = Runtime::new()?;
         let book = Book::new(Arc::new(log.clone()), Arc::new(vault));
-        Ok(Self { book, log: Some(log), runtime, places })
+        Ok(Self { book, log: Some(log), runtime, places, served: None })
     }
 }
 

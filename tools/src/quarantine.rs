@@ -26,7 +26,13 @@ pub struct Command {
     #[command(subcommand)]
     what: What,
     /// The data directory.
-    #[arg(long, default_value = "cxledger-data", value_name = "DIR", global = true)]
+    #[arg(
+        long,
+        env = "CXLEDGER_DATA",
+        default_value = "cxledger-data",
+        value_name = "DIR",
+        global = true
+    )]
     data: PathBuf,
     /// Print JSON.
     #[arg(long, global = true)]

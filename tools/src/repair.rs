@@ -12,7 +12,7 @@ use cx_ledger::embedded::repair;
 #[derive(Debug, Args)]
 pub struct Repair {
     /// The data directory.
-    #[arg(long, default_value = "./cxledger-data")]
+    #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data")]
     data: PathBuf,
     /// Do it.
     #[arg(long)]

@@ -17,7 +17,7 @@ pub struct Restore {
     /// The directory that `cxledger backup` made.
     from: PathBuf,
     /// The new data directory.
-    #[arg(long, default_value = "./cxledger-data")]
+    #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data")]
     data: PathBuf,
 }
 

@@ -29,8 +29,7 @@ impl Status {
         let opened = Opened::to_read(&self.data)?;
         let head = opened.runtime.block_on(opened.book.ledger().head())?;
         let keys = opened.book.vault().counts();
-        let server = std::fs::read_to_string(opened.places.server()).ok();
-        let server = server.as_deref().map(str::trim);
+        let server = opened.served.as_deref();
         let elsewhere = crate::elsewhere::chosen()?.map(|settings| settings.address().to_owned());
         let size = size_bytes(&opened.places.ledger());
         if self.json {

@@ -48,7 +48,7 @@ impl Verify {
             );
             say!("       digest {digest}");
         }
-        let served = opened.places.server().exists();
+        let served = opened.served.is_some();
         let mut views = Vec::new();
         if !served {
             views = opened.runtime.block_on(async {
