@@ -83,8 +83,8 @@ mod tests {
             return;
         }
         panic!(
-            "projections/views.lock is out of date. A view whose source changed and whose \
-             generation did not: add a case to the canonical history, or raise REVISION, or accept \
+            "projections/views.lock is out of date. A new view: accept it. A view whose source \
+             changed and whose generation did not: add a case to the canonical history, or raise REVISION, or accept \
              it. Accept with CXLEDGER_ACCEPT_VIEWS=1 cargo test -p cx-projections fingerprints\n\
              written:\n{written}now:\n{now}"
         );

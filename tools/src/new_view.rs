@@ -21,7 +21,12 @@ impl NewView {
         write(&self.project, &self.name)?;
         say!("projections/src/views/{}.rs is there; run its test with", self.name);
         say!("  cargo test -p cx-projections {}", self.name);
-        say!("then say what it is in projections/src/list.rs, and see docs/adding-a-view.md");
+        say!(
+            "then say what it is in projections/src/list.rs, and write down its generation and field"
+        );
+        say!("  CXLEDGER_ACCEPT_VIEWS=1 cargo test -p cx-projections fingerprints");
+        say!("  CX_BLESS=1 cargo test -p cx-api --test schema describing");
+        say!("see docs/adding-a-view.md");
         Ok(())
     }
 }
