@@ -3,9 +3,9 @@
 //! The client gives up in ways that a ledger may not: it never recovers from a first connection
 //! that failed, never asks another seed, repeats and loses events over a reconnect, spins on a
 //! subscription that ends well, and retries no append. So nothing here relies on it: clients are
-//! built again ([`clients`]), a subscription is one task's and its place is ours ([`follow`]), an
-//! append of unknown outcome is looked for before it is made again ([`append`]), and every wait
-//! ends. The events are counted as they come ([`census`]), which numbers them and finds gaps.
+//! built again (`clients`), a subscription is one task's and its place is ours (`follow`), an
+//! append of unknown outcome is looked for before it is made again (`append`), and every wait
+//! ends. The events are counted as they come (`census`), which numbers them and finds gaps.
 
 mod append;
 mod census;

@@ -213,7 +213,7 @@ impl Projection for Satisfaction {
     const NAME: &'static str = "satisfaction";
     type Key = Cell;
     type View = Self;
-    /// By customer and month, or [`MONTHS`].
+    /// By customer and month, or `MONTHS`.
     type Private = ((CustomerId, u32), Kept);
 
     fn lane(event: &Recorded) -> u64 {
