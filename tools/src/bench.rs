@@ -24,6 +24,17 @@ pub enum Bench {
     Hostile(hostile::Hostile),
 }
 
+/// A bench removes its directory afterwards, so it takes none that holds something.
+fn must_be_empty(directory: &std::path::Path) -> anyhow::Result<()> {
+    let mut entries = std::fs::read_dir(directory).into_iter().flatten();
+    anyhow::ensure!(
+        entries.next().is_none(),
+        "{} holds something, and a bench removes its directory: name an empty one with --directory",
+        directory.display()
+    );
+    Ok(())
+}
+
 /// Runs the command.
 pub fn run(bench: &Bench) -> anyhow::Result<()> {
     match bench {

@@ -56,6 +56,7 @@ struct Figures {
 
 /// Runs the command.
 pub fn run(args: &Esdb) -> anyhow::Result<()> {
+    super::must_be_empty(&args.directory)?;
     std::fs::create_dir_all(&args.directory)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let figures = runtime.block_on(measure(args));
@@ -179,5 +180,6 @@ async fn read_round(client: &Client, events: u64) -> anyhow::Result<f64> {
     while read.next().await?.is_some() {
         count += 1;
     }
+    anyhow::ensure!(count == events, "{count} of {events} events were read");
     Ok(count as f64 / started.elapsed().as_secs_f64())
 }

@@ -60,6 +60,7 @@ pub fn run(arguments: &Graphql) -> anyhow::Result<()> {
     let directory = arguments.directory.clone().unwrap_or_else(|| {
         std::env::temp_dir().join(format!("cxledger-bench-graphql-{}", std::process::id()))
     });
+    super::must_be_empty(&directory)?;
     let measured = measure(arguments, &directory);
     std::fs::remove_dir_all(&directory).ok();
     let figures = measured?;

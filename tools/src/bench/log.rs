@@ -68,6 +68,7 @@ struct Figures {
 /// Runs the command.
 pub fn run(args: &Log) -> anyhow::Result<()> {
     let directory = &args.directory;
+    super::must_be_empty(directory)?;
     std::fs::create_dir_all(directory)?;
     let mut figures = Figures { machine: machine::describe(), ..Figures::default() };
     let measured = measure(args, directory, &mut figures);

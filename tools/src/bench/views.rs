@@ -38,6 +38,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         say!("{figures}");
         return Ok(());
     }
+    super::must_be_empty(&base)?;
     let mut all = Map::new();
     all.insert("cores".into(), json!(std::thread::available_parallelism()?.get()));
     for events in &arguments.events {
