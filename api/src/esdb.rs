@@ -21,6 +21,7 @@ mod state;
 mod store;
 mod streams;
 mod subscribe;
+mod whole;
 mod wire;
 
 use std::net::SocketAddr;

@@ -4,9 +4,11 @@
 #![allow(clippy::unwrap_used)]
 
 mod esdb {
+    mod breaking;
     mod consuming;
     mod guarding;
     mod reading;
     mod server;
+    mod tripping;
     mod writing;
 }

@@ -10,6 +10,7 @@ use tonic::codegen::tokio_stream::StreamExt;
 use super::event::{expectation, proposed};
 use super::fault::{Fault, append_too_large, unread};
 use super::store::{Outcome, Proposed, Store};
+use super::whole::whole;
 use super::wire::shared::Empty;
 use super::wire::streams::{
     AppendContent, AppendPosition, AppendReq, AppendResp, AppendResult, AppendSuccess,
@@ -70,9 +71,7 @@ pub(super) async fn appended(
     expected: Expected,
     events: Vec<Proposed>,
 ) -> Result<Outcome, Fault> {
-    let appending =
-        tokio::spawn(async move { store.append(&caller, stream, expected, events).await });
-    appending.await.map_err(|_| Fault::Failed("the append was cut off; append again".into()))?
+    whole(async move { store.append(&caller, stream, expected, events).await }).await
 }
 
 /// The answer to an append that is durable.

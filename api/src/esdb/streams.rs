@@ -14,6 +14,7 @@ use super::filter::Filter;
 use super::read::{Answer, Telling, read_all, read_stream};
 use super::store::Store;
 use super::subscribe::{to_all, to_stream, until_drained};
+use super::whole::whole;
 use super::wire::streams::{
     DeletePosition, DeleteReq, DeleteResp, ReadFilter, ReadOf, ReadReq, ReadUntil,
 };
@@ -71,10 +72,7 @@ async fn delete(
     for_ever: bool,
 ) -> Result<DeleteResp, Status> {
     let (stream, expected) = expectation(question.options.as_ref())?;
-    // To its end, even if the client goes away.
-    let deleting = tokio::spawn(async move { store.delete(&stream, expected, for_ever).await });
-    let cut_off = |_| Fault::Failed("the deletion was cut off; try again".into());
-    let position = deleting.await.map_err(cut_off)??;
+    let position = whole(async move { store.delete(&stream, expected, for_ever).await }).await?;
     Ok(DeleteResp { position: Some(DeletePosition::Position(position.into())) })
 }
 

@@ -60,6 +60,8 @@ struct StreamSubscription {
     /// The feed, once the subscription is live.
     live: Option<Box<dyn Follow>>,
     confirmed: bool,
+    /// Whether its tombstone was read.
+    deleted: bool,
 }
 
 /// Subscribes to one stream; it need not be there yet.
@@ -84,6 +86,7 @@ pub(super) async fn to_stream(
         portion: Portion::default(),
         live: None,
         confirmed: false,
+        deleted: false,
     };
     Ok(pages(subscription, StreamSubscription::page))
 }
@@ -93,6 +96,9 @@ impl StreamSubscription {
         if !self.confirmed {
             self.confirmed = true;
             return Ok(Some((VecDeque::from([confirmation()]), self)));
+        }
+        if self.deleted {
+            return Err(Fault::Deleted { stream: self.stream.to_string() });
         }
         let limit = self.portion.size();
         let ledger = Arc::clone(self.telling.store.ledger());
@@ -115,8 +121,13 @@ impl StreamSubscription {
             self.next = last.revision + 1;
         }
         let of_subject = self.stream.as_str().starts_with("$$");
-        if !of_subject && events.iter().any(|event| &*event.event_type == TOMBSTONE) {
-            return Err(Fault::Deleted { stream: self.stream.to_string() });
+        if !of_subject {
+            let tombstone = events.iter().position(|event| &*event.event_type == TOMBSTONE);
+            // What came before it is told first.
+            if let Some(before) = tombstone {
+                events.truncate(before);
+                self.deleted = true;
+            }
         }
         let not_before = self.not_before;
         events.retain(|event| not_before.is_none_or(|time| event.recorded_at >= time));

@@ -14,6 +14,7 @@ use super::super::access;
 use super::super::dispatch::{Call, unknown};
 use super::super::event::{Ids, stream_name};
 use super::super::fault::{Fault, GroupFault};
+use super::super::whole::whole;
 use super::super::wire::persistent::{
     ConsumedStream, ConsumerAnswer, ConsumerContent, ConsumerReq, ConsumerResp, DeleteGroupReq,
     DeleteOf, GroupInfo, InfoReq, InfoResp, ListOf, ListReq, ListResp, PutFilter, PutOf, PutReq,
@@ -40,7 +41,7 @@ pub(in super::super) async fn call(method: &str, call: Call) -> Response {
                 async move {
                     allowed?;
                     let definition = definition(&groups, question).await?;
-                    groups.put(definition, new).await?;
+                    whole(async move { groups.put(definition, new).await }).await?;
                     Ok(Empty {})
                 }
             })
@@ -57,7 +58,7 @@ pub(in super::super) async fn call(method: &str, call: Call) -> Response {
                         Some(DeleteOf::Stream(stream)) => key(Some(stream), options.group)?,
                         None => return Err(no_stream().into()),
                     };
-                    groups.delete(&key).await?;
+                    whole(async move { groups.delete(&key).await }).await?;
                     Ok(Empty {})
                 }
             })

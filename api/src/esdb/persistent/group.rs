@@ -70,6 +70,9 @@ pub(super) enum Action {
 /// How often time-outs and progress are looked at.
 const TICK: Duration = Duration::from_millis(100);
 
+/// An event, and the link that led to it.
+type Resolved = (RawEvent, Option<RawEvent>);
+
 /// A group at work.
 pub(super) struct Group {
     pub(super) store: Arc<Store>,
@@ -246,13 +249,19 @@ impl Group {
             if name.strip_prefix("$$").unwrap_or(name).starts_with(OWN) {
                 continue;
             }
-            let wanted = self.filter.as_ref().is_none_or(|filter| filter.wants(&event));
             let place = self.source.place_of(&event);
-            let (event, link) = match self.resolved(event).await {
-                Some(resolved) if wanted => resolved,
-                _ => {
+            let wanted = self.filter.as_ref().is_none_or(|filter| filter.wants(&event));
+            let resolved = if wanted { self.resolved(event).await } else { Ok(None) };
+            let (event, link) = match resolved {
+                Ok(Some(resolved)) => resolved,
+                Ok(None) => {
                     self.fresh += 1;
                     continue;
+                }
+                Err(fault) => {
+                    // Whether it leads anywhere is not known: it is read again, and not passed by.
+                    self.source.back_to(place);
+                    return self.end(&fault.into()).await;
                 }
             };
             self.open.insert(place);
@@ -262,12 +271,12 @@ impl Group {
     }
 
     /// An event and the link that led to it; none if the link leads nowhere.
-    async fn resolved(&mut self, event: RawEvent) -> Option<(RawEvent, Option<RawEvent>)> {
+    async fn resolved(&mut self, event: RawEvent) -> Result<Option<Resolved>, Fault> {
         if !self.definition.settings.resolve_links || &*event.event_type != LINK {
-            return Some((event, None));
+            return Ok(Some((event, None)));
         }
-        let target = Links::new(&self.store, Ids::Text, true).target(&event).await;
-        target.ok().flatten().map(|target| (target, Some(event)))
+        let target = Links::new(&self.store, Ids::Text, true).target(&event).await?;
+        Ok(target.map(|target| (target, Some(event))))
     }
 
     /// Hands out what can be handed out.

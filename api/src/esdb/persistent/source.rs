@@ -25,6 +25,12 @@ impl Source {
         self.next
     }
 
+    /// Goes on from an earlier place.
+    pub fn back_to(&mut self, place: u64) {
+        self.next = place;
+        self.feed = None;
+    }
+
     /// The place of an event.
     pub fn place_of(&self, event: &RawEvent) -> u64 {
         if self.stream.is_some() { event.revision } else { event.position.commit() }
