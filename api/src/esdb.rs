@@ -16,7 +16,9 @@ mod links;
 pub mod listen;
 mod node;
 mod persistent;
+mod portion;
 mod read;
+mod room;
 mod state;
 mod store;
 mod streams;
@@ -34,6 +36,7 @@ use crate::auth::Tokens;
 use crate::serve::Drain;
 use guard::Guard;
 use persistent::Groups;
+use room::Room;
 use store::Store;
 
 /// The protocol over a ledger. Clones share everything.
@@ -47,6 +50,7 @@ struct Shared {
     tokens: Option<Tokens>,
     drain: Drain,
     instance: Uuid,
+    room: Room,
     groups: Arc<Groups>,
 }
 
@@ -67,7 +71,8 @@ impl Endpoint {
         let store = Arc::new(store);
         let groups = Arc::new(Groups::new(Arc::clone(&store), drain.clone()));
         let instance = Uuid::new_v4();
-        Self { shared: Arc::new(Shared { store, tokens, drain, instance, groups }) }
+        let room = Room::default();
+        Self { shared: Arc::new(Shared { store, tokens, drain, instance, room, groups }) }
     }
 
     /// Everything that is answered on the socket with this address.

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod esdb {
+    mod bounding;
     mod breaking;
     mod consuming;
     mod guarding;

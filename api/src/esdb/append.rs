@@ -18,6 +18,9 @@ use super::wire::streams::{
 };
 use crate::auth::Caller;
 
+/// What an event takes up beside its own bytes.
+const BESIDE: usize = 256;
+
 /// The events of one append, as they come in.
 #[derive(Default)]
 pub(super) struct Gathered {
@@ -29,7 +32,7 @@ impl Gathered {
     /// Takes one more, within the limit.
     pub fn take(&mut self, event: super::wire::streams::ProposedEvent) -> Result<(), Fault> {
         let event = proposed(event)?;
-        self.bytes += event.data.len() + event.metadata.len() + event.event_type.len();
+        self.bytes += event.data.len() + event.metadata.len() + event.event_type.len() + BESIDE;
         if self.bytes > APPEND_LIMIT {
             return Err(append_too_large());
         }
@@ -107,5 +110,21 @@ fn wrong_version(expected: Expected, actual: Option<u64>) -> WrongVersion {
         legacy_expected: Some(legacy_expected),
         current: Some(current),
         expected: Some(expected),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::esdb::wire::streams::ProposedEvent;
+
+    #[test]
+    fn events_of_nothing_take_up_room_too() {
+        let system = [("type", "T"), ("content-type", "application/json")];
+        let system = system.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        let nothing = ProposedEvent { system, ..ProposedEvent::default() };
+        let mut gathered = Gathered::default();
+        let taken = (0..).take_while(|_| gathered.take(nothing.clone()).is_ok()).count();
+        assert_eq!(taken, APPEND_LIMIT / (BESIDE + 1));
     }
 }

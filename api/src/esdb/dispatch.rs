@@ -15,16 +15,19 @@ use tonic::codec::ProstCodec;
 use tonic::server::Grpc;
 use tonic::{Status, Streaming};
 
-use super::fault::{Fault, MESSAGE_LIMIT};
+use super::fault::Fault;
+use super::room::Held;
 use super::{Endpoint, access, node, persistent, streams};
 use crate::auth::{Caller, Role};
 
 /// The largest answer: a link with what it points at, and what surrounds them.
 const ANSWER_LIMIT: usize = 2 * EVENT_LIMIT + (1 << 20);
-/// Room for what surrounds the events of a batch.
-const BATCH_LIMIT: usize = APPEND_LIMIT + (4 << 20);
+/// The largest message of a batch: its events and what surrounds them.
+pub(super) const BATCH_LIMIT: usize = APPEND_LIMIT + (4 << 20);
 /// The largest question to a service that asks nobody who they are.
 const OPEN_LIMIT: usize = 4 << 10;
+/// The largest message that brings no events: names, settings, a filter, acknowledgements.
+const PLAIN_LIMIT: usize = 256 << 10;
 /// The longest that a call with one answer may take.
 const LONGEST: Duration = Duration::from_mins(2);
 
@@ -77,7 +80,7 @@ async fn answer(endpoint: Endpoint, address: SocketAddr, request: Request) -> Re
         Err(fault) => return refused(fault.into()),
     };
     // What everybody may ask has no content to speak of.
-    let limit = if open { OPEN_LIMIT } else { MESSAGE_LIMIT };
+    let limit = if open { OPEN_LIMIT } else { PLAIN_LIMIT };
     let call = Call { endpoint, caller, address, limit, request };
     match service {
         "streams.Streams" => streams::call(method, call).await,
@@ -133,6 +136,15 @@ impl Call {
     pub fn connection_name(&self) -> String {
         let name = self.request.headers().get("connection-name");
         name.and_then(|name| name.to_str().ok()).unwrap_or_default().to_owned()
+    }
+
+    /// The call brings events: messages of this size, and no more of all calls than there is room
+    /// for.
+    pub fn bringing(self, limit: usize) -> (Self, Held) {
+        let (head, body) = self.request.into_parts();
+        let (body, held) = self.endpoint.shared.room.counted(body);
+        let request = Request::from_parts(head, body);
+        (Self { limit, request, ..self }, held)
     }
 
     /// A method with one question and one answer.
@@ -194,7 +206,7 @@ impl Call {
             let answer = method(questions.into_inner());
             async { answer.await.map(tonic::Response::new) }
         });
-        let mut grpc = grpc::<A, Q>(BATCH_LIMIT);
+        let mut grpc = grpc::<A, Q>(self.limit);
         in_time(LONGEST, grpc.streaming(service, self.request)).await
     }
 }

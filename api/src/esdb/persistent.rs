@@ -11,6 +11,7 @@ mod group;
 mod info;
 mod outcome;
 mod parked;
+mod queue;
 mod register;
 mod settings;
 mod source;

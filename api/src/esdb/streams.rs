@@ -7,9 +7,9 @@ use cx_ledger::Direction;
 use futures::StreamExt;
 use tonic::Status;
 
-use super::dispatch::{Call, unknown};
+use super::dispatch::{BATCH_LIMIT, Call, unknown};
 use super::event::{expectation, stream_name};
-use super::fault::Fault;
+use super::fault::{Fault, MESSAGE_LIMIT};
 use super::filter::Filter;
 use super::read::{Answer, Telling, read_all, read_stream};
 use super::store::Store;
@@ -30,6 +30,8 @@ pub(super) async fn call(method: &str, call: Call) -> Response {
     match method {
         "Read" => call.answers(|question| read(Arc::clone(store), drain.clone(), question)).await,
         "Append" => {
+            // What it holds is given back when the call ends.
+            let (call, _held) = call.bringing(MESSAGE_LIMIT);
             call.questions(|parts| {
                 let (store, allowed) = (Arc::clone(store), allowed.clone());
                 let caller = caller.clone();
@@ -41,12 +43,13 @@ pub(super) async fn call(method: &str, call: Call) -> Response {
             .await
         }
         "BatchAppend" => {
+            let (call, held) = call.bringing(BATCH_LIMIT);
             call.both(|parts| {
                 let (store, allowed) = (Arc::clone(store), allowed.clone());
-                let caller = caller.clone();
+                let (caller, held) = (caller.clone(), held.clone());
                 async move {
                     allowed?;
-                    Ok(batch::batches(store, caller, parts))
+                    Ok(batch::batches(store, caller, parts, held))
                 }
             })
             .await

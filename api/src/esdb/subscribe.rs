@@ -13,7 +13,8 @@ use uuid::Uuid;
 
 use super::fault::Fault;
 use super::filter::Filter;
-use super::read::{Answer, Portion, Telling, message, pages, visible};
+use super::portion::Portion;
+use super::read::{Answer, Telling, message, pages, visible};
 use super::state::TOMBSTONE;
 use super::wire::shared::Empty;
 use super::wire::streams::{
@@ -100,14 +101,16 @@ impl StreamSubscription {
         if self.deleted {
             return Err(Fault::Deleted { stream: self.stream.to_string() });
         }
-        let limit = self.portion.size();
         let ledger = Arc::clone(self.telling.store.ledger());
         let mut events = if let Some(live) = &mut self.live {
-            live.next(limit).await?
+            let events = live.next(self.portion.size()).await?;
+            self.portion.learn(&events);
+            events
         } else {
             // What is committed after this is left to the feed.
             let head = ledger.head().await?;
-            let read = ledger.read_stream(&self.stream, self.next, Direction::Forwards, limit);
+            let (stream, forwards) = (&self.stream, Direction::Forwards);
+            let read = self.portion.of_stream(&*ledger, stream, self.next, forwards, u64::MAX);
             let read = read.await?;
             if read.is_empty() {
                 self.live = Some(ledger.follow(head));
@@ -115,7 +118,6 @@ impl StreamSubscription {
             }
             read
         };
-        self.portion.learn(&events);
         events.retain(|event| event.stream == self.stream && event.revision >= self.next);
         if let Some(last) = events.last() {
             self.next = last.revision + 1;

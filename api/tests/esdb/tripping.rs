@@ -1,6 +1,7 @@
 //! A ledger that a test can trip: reads of a stream that fail, and work on a stream that waits.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use cx_ledger::{
@@ -25,6 +26,7 @@ struct Trips {
     failing: Mutex<HashSet<String>>,
     held: watch::Sender<HashSet<String>>,
     waiting: watch::Sender<usize>,
+    largest: AtomicUsize,
 }
 
 impl Tripping {
@@ -53,6 +55,24 @@ impl Tripping {
     /// Until something waits.
     pub async fn until_held(&self) {
         self.trips.waiting.subscribe().wait_for(|waiting| *waiting > 0).await.unwrap();
+    }
+
+    /// The bytes of data that the largest read gave.
+    pub fn largest_read(&self) -> usize {
+        self.trips.largest.load(Ordering::Relaxed)
+    }
+
+    /// What a read gives that stops at so many bytes.
+    fn given(&self, mut read: Vec<RawEvent>, bytes: u64) -> Vec<RawEvent> {
+        let mut given = 0;
+        let ends = read.iter().position(|event| {
+            given += event.data.len();
+            given as u64 >= bytes
+        });
+        read.truncate(ends.map_or(read.len(), |last| last + 1));
+        let sum = read.iter().map(|event| event.data.len()).sum();
+        self.trips.largest.fetch_max(sum, Ordering::Relaxed);
+        read
     }
 
     async fn pass(&self, stream: &StreamName) {
@@ -87,16 +107,7 @@ impl Ledger for Tripping {
         direction: Direction,
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<RawEvent>, ReadError>> {
-        async move {
-            if self.trips.failing.lock().unwrap().contains(stream.as_str()) {
-                return Err(ReadError::Engine { reason: "a test wants it".into() });
-            }
-            if direction == Direction::Forwards {
-                self.pass(stream).await;
-            }
-            self.ledger.read_stream(stream, from, direction, limit).await
-        }
-        .boxed()
+        self.read_stream_within(stream, from, direction, limit, u64::MAX)
     }
 
     fn read_all(
@@ -105,7 +116,42 @@ impl Ledger for Tripping {
         direction: Direction,
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<RawEvent>, ReadError>> {
-        self.ledger.read_all(from, direction, limit)
+        self.read_all_within(from, direction, limit, u64::MAX)
+    }
+
+    fn read_stream_within<'a>(
+        &'a self,
+        stream: &'a StreamName,
+        from: u64,
+        direction: Direction,
+        limit: usize,
+        bytes: u64,
+    ) -> BoxFuture<'a, Result<Vec<RawEvent>, ReadError>> {
+        async move {
+            if self.trips.failing.lock().unwrap().contains(stream.as_str()) {
+                return Err(ReadError::Engine { reason: "a test wants it".into() });
+            }
+            if direction == Direction::Forwards {
+                self.pass(stream).await;
+            }
+            let read = self.ledger.read_stream(stream, from, direction, limit).await?;
+            Ok(self.given(read, bytes))
+        }
+        .boxed()
+    }
+
+    fn read_all_within(
+        &self,
+        from: Position,
+        direction: Direction,
+        limit: usize,
+        bytes: u64,
+    ) -> BoxFuture<'_, Result<Vec<RawEvent>, ReadError>> {
+        async move {
+            let read = self.ledger.read_all(from, direction, limit).await?;
+            Ok(self.given(read, bytes))
+        }
+        .boxed()
     }
 
     fn head(&self) -> BoxFuture<'_, Result<Position, ReadError>> {

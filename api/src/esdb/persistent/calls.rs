@@ -238,7 +238,7 @@ async fn replay(groups: &Groups, question: ReplayReq) -> Result<(), Fault> {
     let (answer, replayed) = oneshot::channel();
     let command = Command::Replay { limit, answer };
     groups.task(&key).await?.send(command).await.map_err(ended)?;
-    replayed.await.map_err(ended)?
+    replayed.await.map_err(ended)
 }
 
 /// The most events that one consumer may have at a time.

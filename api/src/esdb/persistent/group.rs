@@ -1,7 +1,7 @@
 //! A group at work: one task that reads, hands out, hears what became of each event, and notes how
 //! far it is.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +23,7 @@ use super::assign::choose;
 use super::consumers::{Consumer, Message, Origin, Told};
 use super::outcome::noted;
 use super::parked::Parked;
+use super::queue::Queue;
 use super::settings::Definition;
 use super::source::Source;
 use crate::serve::Draining;
@@ -40,7 +41,7 @@ pub(super) enum Command {
     /// How does it stand?
     Info(oneshot::Sender<GroupInfo>),
     /// Parked events are told again, at most so many.
-    Replay { limit: u64, answer: oneshot::Sender<Result<(), Fault>> },
+    Replay { limit: u64, answer: oneshot::Sender<()> },
     /// It ends: for a change, or for ever and with all it kept.
     Stop { for_ever: bool, answer: oneshot::Sender<Result<(), Fault>> },
 }
@@ -82,8 +83,8 @@ pub(super) struct Group {
     pub(super) consumers: Vec<Consumer>,
     last_number: u64,
     turn: u64,
-    pub(super) waiting: VecDeque<Message>,
-    pub(super) again: VecDeque<Message>,
+    pub(super) waiting: Queue,
+    pub(super) again: Queue,
     /// The places of the events that were read and are not done.
     pub(super) open: BTreeSet<u64>,
     pub(super) parked: Parked,
@@ -115,8 +116,8 @@ impl Group {
             consumers: Vec::new(),
             last_number: 0,
             turn: 0,
-            waiting: VecDeque::new(),
-            again: VecDeque::new(),
+            waiting: Queue::default(),
+            again: Queue::default(),
             open: BTreeSet::new(),
             parked,
             noted,
@@ -131,9 +132,11 @@ impl Group {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            self.replay().await;
             self.hand_out();
-            let room = self.definition.settings.buffer().saturating_sub(self.waiting.len());
-            let reads = room > 0 && !self.consumers.is_empty();
+            let buffer = self.definition.settings.buffer();
+            let reads = self.waiting.has_room(buffer) && !self.consumers.is_empty();
+            let room = buffer.saturating_sub(self.waiting.len());
             let batch = room.min(self.definition.settings.batch());
             tokio::select! {
                 biased;
@@ -188,8 +191,8 @@ impl Group {
                 let _ = answer.send(self.info().await);
             }
             Command::Replay { limit, answer } => {
-                let replayed = self.replay(limit).await;
-                let _ = answer.send(replayed);
+                self.parked.ask(limit);
+                let _ = answer.send(());
             }
             Command::Stop { for_ever, answer } => {
                 let dropped = self.definition.key.fault(GroupFault::Dropped);
@@ -309,7 +312,7 @@ impl Group {
         }
         let strategy = self.definition.settings.strategy;
         for (again, queue) in [(true, &self.again), (false, &self.waiting)] {
-            for (place, message) in queue.iter().take(LOOK).enumerate() {
+            for (place, message) in queue.first(LOOK).enumerate() {
                 if let Some(consumer) = choose(strategy, &self.consumers, self.turn, message) {
                     return Some((again, place, consumer));
                 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use cx_ledger::{Direction, Follow, RawEvent, ReadError};
 use cx_model::{Position, StreamName};
 
+use super::super::portion::READ_BYTES;
 use super::super::store::Store;
 
 /// The events of one stream, or of all, from a place on: a revision, or a commit position.
@@ -53,8 +54,9 @@ impl Source {
             } else if let Some(stream) = &self.stream {
                 // What is committed after this is left to the feed.
                 let head = ledger.head().await?;
-                let read =
-                    ledger.read_stream(stream, self.next, Direction::Forwards, limit).await?;
+                let (next, forwards) = (self.next, Direction::Forwards);
+                let read = ledger.read_stream_within(stream, next, forwards, limit, READ_BYTES);
+                let read = read.await?;
                 if let Some(last) = read.last() {
                     self.next = last.revision + 1;
                     return Ok(read);
