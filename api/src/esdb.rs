@@ -17,12 +17,14 @@ pub mod listen;
 mod node;
 mod persistent;
 mod portion;
+mod prompt;
 mod read;
 mod room;
 mod state;
 mod store;
 mod streams;
 mod subscribe;
+mod tls;
 mod whole;
 mod wire;
 
