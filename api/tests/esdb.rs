@@ -8,7 +8,9 @@ mod esdb {
     mod breaking;
     mod consuming;
     mod guarding;
+    mod raw;
     mod reading;
+    mod refusing;
     mod server;
     mod tripping;
     mod writing;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cx_ledger::{APPEND_LIMIT, Expected};
+use cx_ledger::{APPEND_LIMIT, EVENT_LIMIT, Expected};
 use cx_model::StreamName;
 use tonic::Streaming;
 use tonic::codegen::tokio_stream::StreamExt;
@@ -47,13 +47,14 @@ pub(super) async fn append(
     caller: Caller,
     mut parts: Streaming<AppendReq>,
 ) -> Result<AppendResp, tonic::Status> {
-    let first = parts.next().await.transpose().map_err(unread)?.and_then(|part| part.content);
+    let too_large = |status| unread(status, EVENT_LIMIT);
+    let first = parts.next().await.transpose().map_err(too_large)?.and_then(|part| part.content);
     let Some(AppendContent::Options(options)) = first else {
         return Err(Fault::Bad("an append begins with its options".into()).into());
     };
     let (stream, expected) = expectation(Some(&options))?;
     let mut gathered = Gathered::default();
-    while let Some(part) = parts.next().await.transpose().map_err(unread)? {
+    while let Some(part) = parts.next().await.transpose().map_err(too_large)? {
         match part.content {
             Some(AppendContent::Event(event)) => gathered.take(event)?,
             _ => return Err(Fault::Bad("an append has its options once".into()).into()),

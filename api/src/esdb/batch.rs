@@ -74,7 +74,8 @@ pub(super) fn batches(
 
 impl Batches {
     async fn next(&mut self) -> Result<Option<BatchResp>, Status> {
-        while let Some(part) = self.parts.next().await.transpose().map_err(unread)? {
+        let too_large = |status| unread(status, APPEND_LIMIT);
+        while let Some(part) = self.parts.next().await.transpose().map_err(too_large)? {
             let room = FRAME + part.encoded_len();
             let correlation = part.correlation.clone().unwrap_or_default();
             let id = correlation.id();

@@ -13,9 +13,9 @@ use futures::stream::BoxStream;
 use prost::Message;
 use tonic::codec::ProstCodec;
 use tonic::server::Grpc;
-use tonic::{Status, Streaming};
+use tonic::{Code, Status, Streaming};
 
-use super::fault::Fault;
+use super::fault::{Fault, unread};
 use super::room::Held;
 use super::{Endpoint, access, node, persistent, streams};
 use crate::auth::{Caller, Role};
@@ -27,7 +27,7 @@ pub(super) const BATCH_LIMIT: usize = APPEND_LIMIT + (4 << 20);
 /// The largest question to a service that asks nobody who they are.
 const OPEN_LIMIT: usize = 4 << 10;
 /// The largest message that brings no events: names, settings, a filter, acknowledgements.
-const PLAIN_LIMIT: usize = 256 << 10;
+pub(super) const PLAIN_LIMIT: usize = 256 << 10;
 /// The longest that a call with one answer may take.
 const LONGEST: Duration = Duration::from_mins(2);
 
@@ -119,15 +119,19 @@ fn patience(headers: &HeaderMap) -> Duration {
     read().unwrap_or(LONGEST).min(LONGEST)
 }
 
-/// An answer, or the beginning of one, within so much time: the question's way here counts too.
+/// An answer, or the beginning of one, within so much time: the question's way here counts too. A
+/// question over the limit of messages is answered as clients know it.
 async fn in_time(
-    patience: Duration,
+    (patience, limit): (Duration, usize),
     answer: impl Future<Output = axum::http::Response<tonic::body::Body>>,
 ) -> Response {
     let late = || Fault::Late("no answer within the deadline; its outcome is not known".into());
-    match tokio::time::timeout(patience, answer).await {
-        Ok(answer) => answer.map(Body::new),
-        Err(_) => refused(late().into()),
+    let Ok(answer) = tokio::time::timeout(patience, answer).await else {
+        return refused(late().into());
+    };
+    match Status::from_header_map(answer.headers()) {
+        Some(status) if status.code() == Code::OutOfRange => refused(unread(status, limit)),
+        _ => answer.map(Body::new),
     }
 }
 
@@ -159,7 +163,7 @@ impl Call {
             let answer = method(question.into_inner());
             async { answer.await.map(tonic::Response::new) }
         });
-        in_time(patience, grpc::<A, Q>(self.limit).unary(service, self.request)).await
+        in_time((patience, self.limit), grpc::<A, Q>(self.limit).unary(service, self.request)).await
     }
 
     /// A method with one question and a stream of answers.
@@ -174,7 +178,7 @@ impl Call {
             async { answer.await.map(tonic::Response::new) }
         });
         let mut grpc = grpc::<A, Q>(self.limit);
-        in_time(LONGEST, grpc.server_streaming(service, self.request)).await
+        in_time((LONGEST, self.limit), grpc.server_streaming(service, self.request)).await
     }
 
     /// A method with a stream of questions and one answer.
@@ -192,7 +196,11 @@ impl Call {
             let answer = method(questions.into_inner());
             async { answer.await.map(tonic::Response::new) }
         });
-        in_time(patience, grpc::<A, Q>(self.limit).client_streaming(service, self.request)).await
+        in_time(
+            (patience, self.limit),
+            grpc::<A, Q>(self.limit).client_streaming(service, self.request),
+        )
+        .await
     }
 
     /// A method with streams both ways.
@@ -207,7 +215,7 @@ impl Call {
             async { answer.await.map(tonic::Response::new) }
         });
         let mut grpc = grpc::<A, Q>(self.limit);
-        in_time(LONGEST, grpc.streaming(service, self.request)).await
+        in_time((LONGEST, self.limit), grpc.streaming(service, self.request)).await
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use eventstore::{
-    Client, GetPersistentSubscriptionInfoOptions, NakAction, PersistentSubscription,
+    Client, Error, GetPersistentSubscriptionInfoOptions, NakAction, PersistentSubscription,
     PersistentSubscriptionEvent, PersistentSubscriptionOptions, PersistentSubscriptionStats,
     ReplayParkedMessagesOptions, StreamPosition, SubscribeToPersistentSubscriptionOptions,
 };
@@ -58,7 +58,9 @@ async fn events_are_retried_skipped_parked_and_replayed() {
     let client = server.client();
     let options = PersistentSubscriptionOptions::default().start_from(StreamPosition::Start);
     client.create_persistent_subscription("room-1", "desk", &options).await.unwrap();
-    client.create_persistent_subscription("room-1", "desk", &options).await.unwrap_err();
+    let error =
+        client.create_persistent_subscription("room-1", "desk", &options).await.unwrap_err();
+    assert!(matches!(error, Error::ResourceAlreadyExists), "{error:?}");
     client.append_to_stream("room-1", &any(), (0..4).map(event).collect::<Vec<_>>()).await.unwrap();
     let mut subscription = subscribe(&client).await;
     let mut open = BTreeSet::from([0, 1, 2, 3]);
@@ -131,7 +133,11 @@ async fn a_group_goes_on_after_a_restart_and_takes_so_many_consumers() {
             &SubscribeToPersistentSubscriptionOptions::default(),
         )
         .await;
-    assert!(second.is_err());
+    let error = second.err();
+    assert!(
+        matches!(error, Some(Error::Grpc { code: tonic::Code::FailedPrecondition, .. })),
+        "{error:?}"
+    );
     // The acknowledgement was heard once the group says that one event is open.
     let heard = async { while stats(&client).await.outstanding_messages_count != 1 {} };
     timeout(Duration::from_secs(20), heard).await.unwrap();

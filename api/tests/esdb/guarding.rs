@@ -13,7 +13,6 @@ use eventstore::{
     Client, DeleteStreamOptions, Error, EventData, ReadStreamOptions, TombstoneStreamOptions,
 };
 use jiff::Timestamp;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use uuid::Uuid;
 
 use super::server::{Server, any, event, is_invalid, tokens};
@@ -165,19 +164,6 @@ async fn a_stream_of_the_ledger_has_one_name_and_metadata_that_say_nothing_of_a_
     append(3, connected).await.unwrap();
     append(4, "{}".into()).await.unwrap();
     assert_eq!(book.history(&stream).await.unwrap().len(), 2);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_page_in_a_browser_gets_no_answer() {
-    let server = Server::new().await;
-    let mut socket = tokio::net::TcpStream::connect(server.address).await.unwrap();
-    let call = "POST /event_store.client.gossip.Gossip/Read HTTP/1.1\r\nhost: rebound.example\r\n\
-                content-type: application/grpc\r\ncontent-length: 5\r\nconnection: close\r\n\r\n\
-                \0\0\0\0\0";
-    socket.write_all(call.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,7 @@ use eventstore::{
     TombstoneStreamOptions,
 };
 
-use super::server::{Server, any, event, expecting, is_invalid, tokens};
+use super::server::{Server, any, event, expecting, is_invalid};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_expectation_is_kept_and_a_repeat_is_a_success() {
@@ -53,7 +53,8 @@ async fn batches_are_answered_one_by_one() {
     assert_eq!(again.current_position(), done.current_position());
     batches.append_to_stream("room-2", new, vec![event(0)]).await.unwrap();
     // The client gives its stream of batches up with the first that is refused.
-    batches.append_to_stream("room-1", new, vec![event(7)]).await.unwrap_err();
+    let error = batches.append_to_stream("room-1", new, vec![event(7)]).await.unwrap_err();
+    assert!(matches!(error, Error::Grpc { code: tonic::Code::AlreadyExists, .. }), "{error:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -100,20 +101,4 @@ async fn a_deleted_stream_lives_again_and_a_tombstone_stays() {
     assert!(matches!(read("room-1").await.unwrap_err(), Error::ResourceDeleted));
     let late = client.append_to_stream("room-1", &any(), event(3)).await.unwrap_err();
     assert!(matches!(late, Error::ResourceDeleted), "{late:?}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn wrong_credentials_and_roles_that_may_not_write_are_refused() {
-    let tokens = tokens(&[("writer", "open", "ada"), ("reader", "shut", "bob")]);
-    let server = Server::with_tokens(tokens).await;
-    let append =
-        async |who: &str| server.client_of(who).append_to_stream("room-1", &any(), event(0)).await;
-    append("ada:open@").await.unwrap();
-    for stranger in ["", "ada:wrong@", "bob:open@", "bob:shut@"] {
-        let error = append(stranger).await.unwrap_err();
-        assert!(matches!(error, Error::AccessDenied), "{error:?}");
-    }
-    let reader = server.client_of("bob:shut@");
-    let mut read = reader.read_stream("room-1", &ReadStreamOptions::default()).await.unwrap();
-    assert!(read.next().await.unwrap().is_some());
 }

@@ -11,9 +11,9 @@ use tonic::{Status, Streaming};
 use uuid::Uuid;
 
 use super::super::access;
-use super::super::dispatch::{Call, unknown};
+use super::super::dispatch::{Call, PLAIN_LIMIT, unknown};
 use super::super::event::{Ids, stream_name};
-use super::super::fault::{Fault, GroupFault};
+use super::super::fault::{Fault, GroupFault, unread};
 use super::super::whole::whole;
 use super::super::wire::persistent::{
     ConsumedStream, ConsumerAnswer, ConsumerContent, ConsumerReq, ConsumerResp, DeleteGroupReq,
@@ -250,7 +250,9 @@ async fn consume(
     name: String,
     mut questions: Streaming<ConsumerReq>,
 ) -> Result<BoxStream<'static, Result<ConsumerResp, Status>>, Status> {
-    let first = questions.next().await.transpose()?.and_then(|first| first.content);
+    let too_large = |status| unread(status, PLAIN_LIMIT);
+    let first =
+        questions.next().await.transpose().map_err(too_large)?.and_then(|first| first.content);
     let Some(ConsumerContent::Options(options)) = first else {
         return Err(Fault::Bad("a consumer begins with its options".into()).into());
     };
