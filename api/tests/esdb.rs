@@ -7,11 +7,14 @@ mod esdb {
     mod bounding;
     mod breaking;
     mod consuming;
+    mod describing;
+    mod ending;
     mod guarding;
     mod raw;
     mod reading;
     mod refusing;
     mod server;
+    mod sharing;
     mod tripping;
     mod writing;
 }

@@ -83,6 +83,9 @@ impl Store {
         if let Some(known) = self.remembered().get(stream) {
             return Ok(Arc::clone(known));
         }
+        if subject_of(stream).is_some() {
+            return Ok(Arc::new(StreamState::of_metadata()));
+        }
         let Ok(metadata) = metadata_of(stream) else { return Ok(Arc::default()) };
         let (last, metadata) = (self.last(stream).await?, self.last(&metadata).await?);
         let state = Arc::new(StreamState::of(last.as_ref(), metadata.as_ref()));

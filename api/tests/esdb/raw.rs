@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, Request, StatusCode};
+use axum::http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::BodyExt;
+use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 
@@ -33,6 +34,16 @@ pub async fn call(
     headers: &[(&str, &str)],
     message: &[u8],
 ) -> (StatusCode, HeaderMap) {
+    whole(open(address, method, headers, message).await).await
+}
+
+/// Calls a method with one message, until its answer begins.
+pub async fn open(
+    address: SocketAddr,
+    method: &str,
+    headers: &[(&str, &str)],
+    message: &[u8],
+) -> Response<Incoming> {
     let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http();
     let mut frame = vec![0];
     frame.extend((message.len() as u32).to_be_bytes());
@@ -42,7 +53,11 @@ pub async fn call(
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let answer = client.request(request.body(Body::from(frame)).unwrap()).await.unwrap();
+    client.request(request.body(Body::from(frame)).unwrap()).await.unwrap()
+}
+
+/// An answer to its end: the status, and all headers and trailers.
+pub async fn whole(answer: Response<Incoming>) -> (StatusCode, HeaderMap) {
     let (mut head, body) = answer.into_parts();
     let body = body.collect().await.unwrap();
     head.headers.extend(body.trailers().cloned().unwrap_or_default());

@@ -41,6 +41,14 @@ async fn streams_and_all_are_read_both_ways() {
         count += 1;
     }
     assert_eq!(count, 4000);
+    let options = ReadAllOptions::default().backwards().position(StreamPosition::End);
+    let mut read = client.read_all(&options.max_count(2)).await.unwrap();
+    for revision in [1999, 1998] {
+        let event = read.next().await.unwrap().unwrap();
+        let event = event.get_original_event();
+        assert_eq!((event.stream_id(), event.revision), ("room-2", revision));
+    }
+    assert!(read.next().await.unwrap().is_none());
     let mut missing = client.read_stream("nowhere", &ReadStreamOptions::default()).await.unwrap();
     let error = missing.next().await.unwrap_err();
     assert!(matches!(error, Error::ResourceNotFound), "{error:?}");

@@ -15,8 +15,10 @@ async fn every_expectation_is_kept_and_a_repeat_is_a_success() {
         let client = client.clone();
         async move { client.append_to_stream("room-1", &expecting(expected), event(number)).await }
     };
-    let wrong = append(StreamState::StreamExists, 0).await.unwrap_err();
-    assert!(matches!(wrong, Error::WrongExpectedVersion { .. }), "{wrong:?}");
+    for expected in [StreamState::StreamExists, StreamState::StreamRevision(0)] {
+        let wrong = append(expected, 0).await.unwrap_err();
+        assert!(matches!(wrong, Error::WrongExpectedVersion { .. }), "{wrong:?}");
+    }
     let first = append(StreamState::NoStream, 0).await.unwrap();
     assert_eq!(first.next_expected_version, 0);
     for expected in [StreamState::NoStream, StreamState::Any, StreamState::StreamExists] {
@@ -30,9 +32,13 @@ async fn every_expectation_is_kept_and_a_repeat_is_a_success() {
         }
         other => panic!("{other:?}"),
     }
-    append(StreamState::StreamRevision(0), 1).await.unwrap();
-    let error = append(StreamState::StreamRevision(0), 2).await.unwrap_err();
-    assert!(matches!(error, Error::WrongExpectedVersion { .. }), "{error:?}");
+    let second = append(StreamState::StreamRevision(0), 1).await.unwrap();
+    let again = append(StreamState::StreamRevision(0), 1).await.unwrap();
+    assert_eq!((again.next_expected_version, again.position), (1, second.position));
+    for revision in [0, 7] {
+        let error = append(StreamState::StreamRevision(revision), 2).await.unwrap_err();
+        assert!(matches!(error, Error::WrongExpectedVersion { .. }), "{error:?}");
+    }
     append(StreamState::Any, 2).await.unwrap();
     append(StreamState::StreamExists, 3).await.unwrap();
     let some = client.append_to_stream("room-1", &any(), vec![event(3), event(4)]).await;
@@ -91,7 +97,22 @@ async fn a_deleted_stream_lives_again_and_a_tombstone_stays() {
         "{error:?}"
     );
     client.append_to_stream("room-1", &any(), vec![event(0), event(1)]).await.unwrap();
-    client.delete_stream("room-1", &delete).await.unwrap();
+    for wrong in [StreamState::NoStream, StreamState::StreamRevision(0)] {
+        let (delete, tombstone) = (delete.clone(), TombstoneStreamOptions::default());
+        let refused = [
+            client.delete_stream("room-1", &delete.stream_state(wrong)).await.err(),
+            client.tombstone_stream("room-1", &tombstone.stream_state(wrong)).await.err(),
+        ];
+        for error in refused {
+            let error = error.unwrap();
+            assert!(
+                matches!(error, Error::Grpc { code: tonic::Code::FailedPrecondition, .. }),
+                "{error:?}"
+            );
+        }
+    }
+    let last = delete.clone().stream_state(StreamState::StreamRevision(1));
+    client.delete_stream("room-1", &last).await.unwrap();
     assert!(matches!(read("room-1").await.unwrap_err(), Error::ResourceNotFound));
     let new = expecting(StreamState::NoStream);
     let done = client.append_to_stream("room-1", &new, event(2)).await.unwrap();
