@@ -2,6 +2,7 @@
 
 use cx_ledger::Book;
 use cx_ledger::book::NoErasure;
+use cx_ledger::vault::is_sealed_form;
 use cx_model::decide::{Instrument, check_fact};
 use cx_model::{CustomerId, Event, ImportId, InstrumentId, StreamName, TouchpointId, decode};
 use jiff::Timestamp;
@@ -48,8 +49,8 @@ impl Guard {
     /// Refuses events that the model does not accept in this stream, or not from this caller.
     ///
     /// An operator may be another node that keeps its ledger here: it says what only a ledger says,
-    /// and seals with keys of its own. Of everybody else a sealed value must open with the keys
-    /// that are here, at its place.
+    /// and seals with keys of its own, of which the form alone can be checked. Of everybody else a
+    /// sealed value must open with the keys that are here, at its place.
     pub(super) async fn check(
         &self,
         caller: &Caller,
@@ -99,6 +100,9 @@ impl Guard {
                 return Err(refused(event, &why));
             }
             self.check_fact(&read).await.map_err(|why| refused(event, &why))?;
+            if !has_sealed_form(&mut read) {
+                return Err(refused(event, "a personal value in it is not of the sealed form"));
+            }
             if !is_ledger && !self.opens(stream, event.id, &mut read) {
                 return Err(refused(event, "a personal value in it was not sealed here for it"));
             }
@@ -122,6 +126,13 @@ impl Guard {
         }
         check_fact(event, |_| instrument.as_ref()).map_err(|refusal| refusal.to_string())
     }
+}
+
+/// Whether every sealed value has the form in which values are sealed.
+fn has_sealed_form(event: &mut Event) -> bool {
+    let mut has_form = true;
+    event.personal(&mut |_, value| has_form &= value.sealed().is_none_or(is_sealed_form));
+    has_form
 }
 
 fn refused(event: &Proposed, why: &str) -> Fault {

@@ -7,7 +7,9 @@ use cx_api::esdb::Endpoint;
 use cx_ledger::{Book, Entry, Expected, Ledger, MemoryLedger, Vault};
 use cx_model::event::{CaseClosed, CustomerRegistered, IdentifierClaimed, SubjectErased};
 use cx_model::vocabulary::CustomerKind;
-use cx_model::{Actor, CaseId, CustomerId, Envelope, Event, NewEvent, StreamName, encode};
+use cx_model::{
+    Actor, CaseId, CustomerId, Envelope, Event, NewEvent, SealedValue, StreamName, encode,
+};
 use cx_projections::{Engine, Options};
 use eventstore::{
     Client, DeleteStreamOptions, Error, EventData, ReadStreamOptions, TombstoneStreamOptions,
@@ -86,6 +88,52 @@ fn sealed(vault: &Vault, stream: &StreamName, id: u128, mut event: Event) -> Eve
     let bytes = encode(&envelope(), &event).unwrap();
     let data: serde_json::Value = serde_json::from_slice(&bytes.data).unwrap();
     EventData::json(event.event_type(), &data).unwrap().id(id)
+}
+
+/// The same, its values changed after they were sealed.
+fn forged(
+    vault: &Vault,
+    stream: &StreamName,
+    id: u128,
+    change: impl Fn(&mut SealedValue),
+) -> EventData {
+    let id = Uuid::from_u128(id);
+    let mut event = ada();
+    vault.seal_event(stream, id, &mut event).unwrap();
+    event.personal(&mut |_, value| {
+        let mut sealed = value.sealed().unwrap().clone();
+        change(&mut sealed);
+        value.seal(sealed);
+    });
+    let bytes = encode(&envelope(), &event).unwrap();
+    let data: serde_json::Value = serde_json::from_slice(&bytes.data).unwrap();
+    EventData::json(event.event_type(), &data).unwrap().id(id)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_of_the_sealed_form_is_taken_from_nobody() {
+    let (book, _server, writer, operator) = guarded().await;
+    let customer = CustomerId(Uuid::from_u128(7)).stream();
+    // "Ada", where 32 bytes or a multiple of 64 with a tag should be.
+    let clear = || "QWRh".to_owned();
+    let changes: [fn(&mut SealedValue, String); 6] = [
+        |sealed, _| sealed.v = 2,
+        |sealed, _| sealed.alg = "Ada".into(),
+        |sealed, _| sealed.key = "Ada".into(),
+        |sealed, clear| sealed.salt = clear,
+        |sealed, clear| sealed.commitment = clear,
+        |sealed, clear| sealed.ciphertext = clear,
+    ];
+    for change in changes {
+        for client in [&writer, &operator] {
+            let event = forged(book.vault(), &customer, 1, |sealed| change(sealed, clear()));
+            let error = client.append_to_stream(customer.as_str(), &any(), event).await;
+            let error = error.unwrap_err();
+            assert!(is_invalid(&error), "{error:?}");
+        }
+    }
+    let event = forged(book.vault(), &customer, 1, |_| {});
+    writer.append_to_stream(customer.as_str(), &any(), event).await.unwrap();
 }
 
 fn ada() -> Event {
