@@ -7,6 +7,7 @@
 mod access;
 mod append;
 mod batch;
+mod call;
 mod dispatch;
 mod event;
 pub mod fault;

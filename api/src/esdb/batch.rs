@@ -18,7 +18,7 @@ use super::fault::{Fault, append_too_large, unread};
 use super::room::Held;
 use super::store::{Outcome, Store};
 use super::wire::shared::{
-    AnyMessage, BadRequestDetail, DetailCurrent, DetailExpected, Empty, InnerStatus,
+    AnyMessage, BadRequestDetail, CurrentRevision, DetailExpected, Empty, InnerStatus,
     StreamDeletedDetail, StreamIdentifier, TooLargeDetail, WireId, WrongVersionDetail,
 };
 use super::wire::streams::{
@@ -165,8 +165,8 @@ impl Begun {
 fn conflict(expected: Expected, actual: Option<u64>) -> InnerStatus {
     let detail = WrongVersionDetail {
         current: Some(match actual {
-            Some(revision) => DetailCurrent::Revision(revision),
-            None => DetailCurrent::NoStream(Empty {}),
+            Some(revision) => CurrentRevision::Revision(revision),
+            None => CurrentRevision::NoStream(Empty {}),
         }),
         expected: Some(match expected {
             Expected::Revision(revision) => DetailExpected::Revision(revision),

@@ -1,13 +1,17 @@
 //! What keeps the ledger's own streams as the model wants them.
 
+mod home;
+mod surroundings;
+
 use cx_ledger::Book;
 use cx_ledger::book::NoErasure;
 use cx_ledger::vault::is_sealed_form;
 use cx_model::decide::{Instrument, check_fact};
 use cx_model::{CustomerId, Event, ImportId, InstrumentId, StreamName, TouchpointId, decode};
-use jiff::Timestamp;
-use serde::Deserialize;
 use uuid::Uuid;
+
+use home::{has_home, home};
+use surroundings::connects_only;
 
 use super::fault::Fault;
 use super::store::Proposed;
@@ -141,62 +145,4 @@ fn refused(event: &Proposed, why: &str) -> Fault {
          categories take any event",
         event.event_type
     ))
-}
-
-/// The category of the streams in which an event stands.
-fn home(event: &Event) -> &'static str {
-    match event {
-        Event::TouchpointCatalogued(_)
-        | Event::OwnerAssigned(_)
-        | Event::CollectionMechanismAttached(_)
-        | Event::SelfAssessmentSubmitted(_)
-        | Event::TouchpointRetired(_) => TouchpointId::CATEGORY,
-        Event::InstrumentPublished(_) | Event::InstrumentRetired(_) => InstrumentId::CATEGORY,
-        Event::ImportStarted(_) | Event::ImportFinished(_) => ImportId::CATEGORY,
-        Event::IdentifierClaimed(_) | Event::IdentifierReleased(_) => {
-            cx_ledger::vault::IDENTIFIER_CATEGORY
-        }
-        _ => CustomerId::CATEGORY,
-    }
-}
-
-/// Whether the stream is one in which the event stands, by the one name that it has.
-fn has_home(event: &Event, stream: &StreamName) -> bool {
-    let home = home(event);
-    if home == cx_ledger::vault::IDENTIFIER_CATEGORY {
-        // The id of a claim is a keyed hash.
-        let hash = stream.as_str().strip_prefix(home).and_then(|rest| rest.strip_prefix('-'));
-        let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        return hash.is_some_and(|hash| hash.len() == 64 && hash.bytes().all(digit));
-    }
-    stream.id_in(home).is_some_and(|id| StreamName::of(home, id) == *stream)
-}
-
-/// What may surround an event of the ledger's own: nothing with room for a personal value.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Surroundings {
-    #[serde(rename = "$correlationId", default)]
-    _correlation: Option<Uuid>,
-    #[serde(rename = "$causationId", default)]
-    _causation: Option<Uuid>,
-    #[serde(rename = "$traceId", default)]
-    trace: Option<String>,
-    #[serde(rename = "$spanId", default)]
-    span: Option<String>,
-    /// When another node's ledger had recorded it, where that ledger was copied here.
-    #[serde(rename = "$cxRecordedAt", default)]
-    _recorded_at: Option<Timestamp>,
-}
-
-/// Whether metadata say only what connects the event to others.
-fn connects_only(metadata: &[u8]) -> bool {
-    let hex = |text: &Option<String>, digits: usize| {
-        text.as_ref().is_none_or(|text| {
-            text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit())
-        })
-    };
-    metadata.is_empty()
-        || serde_json::from_slice::<Surroundings>(metadata)
-            .is_ok_and(|known| hex(&known.trace, 32) && hex(&known.span, 16))
 }

@@ -6,6 +6,8 @@
 
 mod assign;
 mod calls;
+mod command;
+mod consume;
 mod consumers;
 mod group;
 mod info;

@@ -138,13 +138,16 @@ impl hyper::body::Body for Counted {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
     use futures::stream;
     use http_body_util::BodyExt;
 
     use super::*;
 
     fn body(pieces: &[usize]) -> Body {
-        let pieces: Vec<_> = pieces.iter().map(|size| Ok::<_, Status>(vec![7; *size])).collect();
+        let pieces: Vec<_> =
+            pieces.iter().map(|size| Ok::<_, Infallible>(vec![7; *size])).collect();
         Body::from_stream(stream::iter(pieces))
     }
 

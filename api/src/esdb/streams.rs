@@ -7,7 +7,7 @@ use cx_ledger::Direction;
 use futures::StreamExt;
 use tonic::Status;
 
-use super::dispatch::{BATCH_LIMIT, Call, unknown};
+use super::call::{BATCH_LIMIT, Call, unknown};
 use super::event::{expectation, stream_name};
 use super::fault::{Fault, MESSAGE_LIMIT};
 use super::filter::Filter;

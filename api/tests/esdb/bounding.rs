@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::server::{Server, any, event};
 use super::tripping::Tripping;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const MEBIBYTE: usize = 1 << 20;
 
 fn large(mebibytes: usize) -> EventData {

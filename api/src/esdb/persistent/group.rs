@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cx_ledger::RawEvent;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 use tonic::Status;
 use uuid::Uuid;
@@ -17,56 +17,16 @@ use super::super::filter::Filter;
 use super::super::links::Links;
 use super::super::state::LINK;
 use super::super::store::Store;
-use super::super::wire::persistent::GroupInfo;
 use super::OWN;
 use super::assign::choose;
-use super::consumers::{Consumer, Message, Origin, Told};
+use super::command::{Action, Command, Joined, Wish};
+use super::consumers::{Consumer, Message, Origin};
 use super::outcome::noted;
 use super::parked::Parked;
 use super::queue::Queue;
 use super::settings::Definition;
 use super::source::Source;
 use crate::serve::Draining;
-
-/// What a group is asked.
-pub(super) enum Command {
-    /// A consumer comes.
-    Connect { wish: Wish, answer: oneshot::Sender<Result<Joined, Fault>> },
-    /// A consumer goes.
-    Gone(u64),
-    /// Events are done.
-    Done { consumer: u64, ids: Vec<Uuid> },
-    /// Events are not done.
-    NotDone { consumer: u64, ids: Vec<Uuid>, action: Action, reason: String },
-    /// How does it stand?
-    Info(oneshot::Sender<GroupInfo>),
-    /// Parked events are told again, at most so many.
-    Replay { limit: u64, answer: oneshot::Sender<()> },
-    /// It ends: for a change, or for ever and with all it kept.
-    Stop { for_ever: bool, answer: oneshot::Sender<Result<(), Fault>> },
-}
-
-/// What a consumer wishes.
-pub(super) struct Wish {
-    pub ids: Ids,
-    pub slots: usize,
-    pub name: String,
-}
-
-/// What a consumer gets.
-pub(super) struct Joined {
-    pub number: u64,
-    pub messages: mpsc::Receiver<Told>,
-}
-
-/// What becomes of an event that is not done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Action {
-    Park,
-    Retry,
-    Skip,
-    Stop,
-}
 
 /// How often time-outs and progress are looked at.
 const TICK: Duration = Duration::from_millis(100);

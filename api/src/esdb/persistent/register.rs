@@ -10,7 +10,8 @@ use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard, mpsc, oneshot};
 
 use super::super::fault::{Fault, GroupFault};
 use super::super::store::{Store, system_event};
-use super::group::{Command, Group};
+use super::command::Command;
+use super::group::Group;
 use super::settings::Definition;
 use super::{Key, OWN};
 use crate::serve::Drain;
