@@ -16,7 +16,7 @@ use super::filter::Filter;
 use super::portion::Portion;
 use super::read::{Answer, Telling, message, pages, visible};
 use super::state::TOMBSTONE;
-use super::wire::shared::Empty;
+use super::wire::shared::{Empty, TimeParts};
 use super::wire::streams::{
     CaughtUp, Confirmation, FromPosition, FromRevision, ReadContent, ReadResp,
 };
@@ -47,8 +47,13 @@ fn confirmation() -> ReadResp {
     message(ReadContent::Confirmation(Confirmation { subscription }))
 }
 
-fn caught_up() -> ReadResp {
-    message(ReadContent::CaughtUp(CaughtUp {}))
+/// A subscription is live, after the event at this revision of its stream or at this position.
+fn caught_up(revision: Option<u64>, position: Option<Position>) -> ReadResp {
+    let now = Timestamp::now();
+    let at = Some(TimeParts { seconds: now.as_second(), nanos: now.subsec_nanosecond() });
+    let revision = revision.and_then(|revision| i64::try_from(revision).ok());
+    let position = position.filter(|position| *position > Position::START).map(Into::into);
+    message(ReadContent::CaughtUp(CaughtUp { at, revision, position }))
 }
 
 /// A subscription to one stream.
@@ -114,7 +119,10 @@ impl StreamSubscription {
             let read = read.await?;
             if read.is_empty() {
                 self.live = Some(ledger.follow(head));
-                return Ok(Some((VecDeque::from([caught_up()]), self)));
+                return Ok(Some((
+                    VecDeque::from([caught_up(self.next.checked_sub(1), None)]),
+                    self,
+                )));
             }
             read
         };
@@ -188,7 +196,7 @@ impl AllSubscription {
             if self.filter.is_some() {
                 told.push_back(self.checkpoint());
             }
-            told.push_back(caught_up());
+            told.push_back(caught_up(None, Some(self.after)));
             return Ok(Some((told, self)));
         }
         let events = self.feed.next(self.portion.size()).await?;

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use eventstore::{
-    Client, Error, GetPersistentSubscriptionInfoOptions, NakAction, PersistentSubscription,
+    Client, DeleteStreamOptions, Error, GetPersistentSubscriptionInfoOptions,
+    ListPersistentSubscriptionsOptions, NakAction, PersistentSubscription,
     PersistentSubscriptionEvent, PersistentSubscriptionOptions, PersistentSubscriptionStats,
-    ReplayParkedMessagesOptions, StreamPosition, SubscribeToPersistentSubscriptionOptions,
+    ReplayParkedMessagesOptions, StreamMetadata, StreamPosition,
+    SubscribeToPersistentSubscriptionOptions,
 };
 use tokio::time::timeout;
 
@@ -105,6 +107,32 @@ async fn what_is_not_acknowledged_in_time_is_told_again_and_then_parked() {
     assert_eq!(next(&mut subscription).await.1, 1);
     let waiting = async { while parked(&client).await == 0 {} };
     timeout(Duration::from_secs(20), waiting).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_is_told_nothing_of_what_its_stream_lost() {
+    let server = Server::new().await;
+    let client = server.client();
+    let options = PersistentSubscriptionOptions::default().start_from(StreamPosition::Start);
+    client.create_persistent_subscription("room-1", "desk", &options).await.unwrap();
+    client.append_to_stream("room-1", &any(), vec![event(0), event(1)]).await.unwrap();
+    client.delete_stream("room-1", &DeleteStreamOptions::default()).await.unwrap();
+    client.append_to_stream("room-1", &any(), (2..6).map(event).collect::<Vec<_>>()).await.unwrap();
+    let mut subscription = subscribe(&client).await;
+    assert_eq!(next(&mut subscription).await.0.get_original_event().revision, 2);
+    drop(subscription);
+    let kept = StreamMetadata::builder().max_count(1).build();
+    client.set_stream_metadata("room-1", &any(), &kept).await.unwrap();
+    let options = PersistentSubscriptionOptions::default().start_from(StreamPosition::Start);
+    client.create_persistent_subscription("room-1", "other", &options).await.unwrap();
+    let options = ListPersistentSubscriptionsOptions::default();
+    let listed = client.list_persistent_subscriptions_for_stream("room-1", &options).await.unwrap();
+    let mut names: Vec<_> = listed.iter().map(|group| group.group_name.as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["desk", "other"]);
+    let options = SubscribeToPersistentSubscriptionOptions::default();
+    let other = client.subscribe_to_persistent_subscription("room-1", "other", &options).await;
+    assert_eq!(next(&mut other.unwrap()).await.0.get_original_event().revision, 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -113,7 +113,7 @@ impl Group {
                 _ = tick.tick() => self.tick().await,
                 read = self.source.next(batch), if reads => match read {
                     Ok(events) => self.take(events).await,
-                    Err(error) => self.end(&Fault::from(error).into()).await,
+                    Err(fault) => self.end(&fault.into()).await,
                 },
             }
         }

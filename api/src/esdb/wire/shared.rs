@@ -105,6 +105,17 @@ pub enum CurrentRevision {
     NoStream(Empty),
 }
 
+/// A time or a span of time.
+#[derive(Clone, Copy, PartialEq, Message)]
+pub struct TimeParts {
+    /// Whole seconds.
+    #[prost(int64, tag = "1")]
+    pub seconds: i64,
+    /// And nanoseconds.
+    #[prost(int32, tag = "2")]
+    pub nanos: i32,
+}
+
 /// Names one stream, or all.
 pub trait OneOrAll {
     /// The stream, none for all.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use prost::{Message, Oneof};
 
 use super::super::shared::{
-    AllPosition, CurrentRevision, Empty, InnerStatus, StreamIdentifier, WireId,
+    AllPosition, CurrentRevision, Empty, InnerStatus, StreamIdentifier, TimeParts, WireId,
 };
 
 /// One message of an append: first the options, then each event.
@@ -232,17 +232,6 @@ pub struct BatchOptions {
     /// How long it may take.
     #[prost(message, optional, tag = "7")]
     pub deadline: Option<TimeParts>,
-}
-
-/// A time or a span of time.
-#[derive(Clone, Copy, PartialEq, Message)]
-pub struct TimeParts {
-    /// Whole seconds.
-    #[prost(int64, tag = "1")]
-    pub seconds: i64,
-    /// And nanoseconds.
-    #[prost(int32, tag = "2")]
-    pub nanos: i32,
 }
 
 /// The answer to one of the appends on a stream of appends.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use prost::{Message, Oneof};
 
-use super::super::shared::{AllPosition, Empty, StreamIdentifier, WireId};
+use super::super::shared::{AllPosition, Empty, StreamIdentifier, TimeParts, WireId};
 use super::filter::FilterOptions;
 
 /// Asks for events.
@@ -261,7 +261,16 @@ pub struct NotFound {
     pub stream: Option<StreamIdentifier>,
 }
 
-/// A subscription is live. Newer fields tell when and where; clients that know them do not need
-/// them.
+/// A subscription is live: when, and after which event.
 #[derive(Clone, Copy, PartialEq, Message)]
-pub struct CaughtUp {}
+pub struct CaughtUp {
+    /// When.
+    #[prost(message, optional, tag = "1")]
+    pub at: Option<TimeParts>,
+    /// The last revision of its stream, if it has one.
+    #[prost(int64, optional, tag = "2")]
+    pub revision: Option<i64>,
+    /// The position of the last event of all, if there is one.
+    #[prost(message, optional, tag = "3")]
+    pub position: Option<AllPosition>,
+}
