@@ -13,7 +13,7 @@ pub enum ProjectionState {
     CatchingUp,
     /// Its new generation is being made; an older one may be served meanwhile.
     Building,
-    /// Its directory was damaged, was put aside, and is being made anew.
+    /// Its directory was damaged or another ledger's, was put aside, and is being made anew.
     Repairing,
     /// It cannot write; it tries again.
     Failing,
@@ -44,8 +44,10 @@ pub struct ProjectionStatus {
     pub size_bytes: String,
     /// Positions of events that its code cannot fold: their lanes stand still.
     pub stalled_at: Vec<Position>,
-    /// How often its directory was damaged and made anew, since the start.
+    /// How often its directory was put aside and made anew, since the start.
     pub repairs: i64,
+    /// Why that was done the last time: damage, or a ledger that was restored from an older backup.
+    pub last_repair: Option<String>,
     /// All its rows were compared with its root since the start.
     pub verified: bool,
     /// What keeps it from moving.
@@ -73,6 +75,7 @@ impl From<ViewStatus> for ProjectionStatus {
             size_bytes: status.size_bytes.to_string(),
             stalled_at: status.stalls.iter().map(|stall| stall.position).collect(),
             repairs: status.repairs as i64,
+            last_repair: status.last_repair,
             verified: status.verified,
             reason: status.reason,
         }

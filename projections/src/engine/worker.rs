@@ -466,6 +466,7 @@ impl<V: Projection> Worker<V> {
             progress.repairs += 1;
             progress.head = Head::default();
             progress.reason = Some(reason.to_owned());
+            progress.last_repair = Some(reason.to_owned());
         }
         tracing::error!(
             view = V::NAME,
@@ -475,7 +476,7 @@ impl<V: Projection> Worker<V> {
         if self.served {
             self.serve_nothing();
         }
-        while let Err(error) = self.begin_anew() {
+        while let Err(error) = self.begin_anew(reason) {
             tracing::error!(view = V::NAME, %error, "a view cannot be begun anew; trying again");
             self.feed.rest(Duration::from_secs(1));
             if self.feed.stopped() {
@@ -489,7 +490,7 @@ impl<V: Projection> Worker<V> {
         self.shared.serve(Active { store: None, head: Head::default(), generation });
     }
 
-    fn begin_anew(&mut self) -> Result<(), StoreError> {
+    fn begin_anew(&mut self, reason: &str) -> Result<(), StoreError> {
         self.shared.damaged.store(false, Ordering::Release);
         self.folder = Folder::open(Arc::new(crate::store::memory::MemoryStore::default()))?;
         self.uncommitted = 0;
@@ -498,7 +499,7 @@ impl<V: Projection> Worker<V> {
         self.flipped = false;
         let directory = self.directory();
         if directory.exists() {
-            directory.put_aside()?;
+            directory.put_aside(reason)?;
         }
         let store = directory.open(&self.fingerprint.shape, self.settings.cache_bytes)?;
         self.folder = Folder::open(store.clone())?;
