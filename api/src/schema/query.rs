@@ -105,7 +105,9 @@ impl QueryRoot {
         #[graphql(desc = "Which answers count.")] filter: Option<SatisfactionFilter>,
         #[graphql(default, desc = "What figures are told apart by; metric and scale always are.")]
         by: Vec<SatisfactionDimension>,
-        #[graphql(desc = "Also told apart by the value of this attribute of the responses.")]
+        #[graphql(
+            desc = "Also told apart by the value of this attribute of the responses; those that do not have it are a group of their own. An attribute that no response has is refused with the names there are."
+        )]
         by_attribute: Option<String>,
         #[graphql(default, desc = "How several responses of one customer in one month count.")]
         policy: ResponsePolicy,

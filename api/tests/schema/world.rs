@@ -7,6 +7,7 @@ use cx_api::http::written;
 use cx_api::schema::{Schema, System, schema};
 use cx_ledger::{Book, MemoryLedger, Vault};
 use cx_projections::{Engine, Options};
+use futures::Stream;
 use serde_json::{Value, json};
 
 pub struct World {
@@ -40,6 +41,11 @@ impl World {
     /// The whole answer to a request, before it is sent.
     pub async fn response(&self, request: Request) -> async_graphql::Response {
         self.schema.execute(request).await
+    }
+
+    /// The answers of a subscription.
+    pub fn stream(&self, request: Request) -> impl Stream<Item = async_graphql::Response> + Unpin {
+        self.schema.execute_stream(request)
     }
 
     /// The data of an answer that has no errors.
