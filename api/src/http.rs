@@ -25,7 +25,7 @@ pub use media::StatusRules;
 use crate::auth::{Caller, Denied, Tokens};
 use crate::executor::Guarded;
 use crate::health::{self, Readiness};
-use crate::ingest::{self, Intake};
+use crate::ingest::{self, Counts, Intake};
 use crate::metrics::{Figures, Page};
 use crate::serve::Drain;
 
@@ -218,7 +218,8 @@ async fn events<S: Executor>(
     let answer =
         ingest::handle(request, intake.as_ref(), config.ingest_bytes, config.body_deadline).await;
     if let Some(counts) = &answer.counts {
-        api.executor.metrics().ingested(counts.taken, counts.repeated, counts.quarantined);
+        let Counts { taken, repeated, conflict, quarantined, refused } = *counts;
+        api.executor.metrics().ingested([taken, repeated, conflict, quarantined, refused]);
     }
     answer.response
 }

@@ -1,5 +1,8 @@
 //! What can be subscribed to.
 
+// async-graphql takes async functions only.
+#![allow(clippy::unused_async)]
+
 use async_graphql::{Context, Result, SimpleObject, Subscription};
 use cx_ledger::{Direction, Ledger};
 use cx_model::{CustomerId, Position, Recorded};

@@ -38,7 +38,7 @@ pub(super) struct Sums<'a> {
     by: Option<&'a str>,
     /// The names that cells have.
     known: BTreeSet<String>,
-    sums: BTreeMap<FigureKey, Sum>,
+    figures: BTreeMap<FigureKey, Sum>,
 }
 
 impl<'a> Sums<'a> {
@@ -55,7 +55,7 @@ impl<'a> Sums<'a> {
                  by `{by}`"
             )));
         }
-        Ok(Self { only, by, known: BTreeSet::new(), sums: BTreeMap::new() })
+        Ok(Self { only, by, known: BTreeSet::new(), figures: BTreeMap::new() })
     }
 
     /// What a cell of this attribute counts; `None` if that is not asked about.
@@ -95,21 +95,21 @@ impl<'a> Sums<'a> {
     }
 
     fn sum(&mut self, key: FigureKey, scores: &Scores, cell: Option<Cell>) {
-        let sum = self.sums.entry(key).or_default();
+        let sum = self.figures.entry(key).or_default();
         sum.scores.add(scores);
         sum.cells.extend(cell);
     }
 
     /// The figures; an error if no response has an attribute of the name that is asked about.
     pub fn finish(self) -> Result<BTreeMap<FigureKey, Sum>> {
-        let Self { only, by, known, mut sums } = self;
+        let Self { only, by, known, mut figures } = self;
         if let Some(name) = only.map(|(name, _)| name).or(by)
             && !known.contains(name)
         {
             return Err(unknown(name, &known));
         }
-        sums.retain(|key, sum| !key.group.attribute_missing || !sum.scores.is_empty());
-        Ok(sums)
+        figures.retain(|key, sum| !key.group.attribute_missing || !sum.scores.is_empty());
+        Ok(figures)
     }
 }
 
@@ -128,11 +128,11 @@ fn negative(scores: &Scores) -> Scores {
 }
 
 fn unknown(name: &str, known: &BTreeSet<String>) -> async_graphql::Error {
-    let quoted = known.iter().take(LISTED).map(|name| format!("`{name}`"));
-    let mut list = quoted.collect::<Vec<_>>().join(", ");
+    let mut listed: Vec<_> = known.iter().take(LISTED).map(|name| format!("`{name}`")).collect();
     if known.len() > LISTED {
-        list += &format!(" and {} more", known.len() - LISTED);
+        listed.push(format!("{} more", known.len() - LISTED));
     }
+    let list = listed.join(", ");
     let message = if known.is_empty() {
         format!("no response has an attribute `{name}`: responses have no attributes here")
     } else {
