@@ -27,11 +27,11 @@ use std::time::Duration;
 use cx_ledger::{Direction, Ledger};
 use cx_model::Position;
 use futures::future::join_all;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::watch;
 
 pub use explain::{ExplainError, Explained, Step};
 pub use past::{Pasts, Warmed, warm};
-pub use reader::{Changed, ReadError, Reader, Row, Scan, Snapshot};
+pub use reader::{ReadError, Reader, Row, Scan, Snapshot};
 pub use registry::{Registered, registered};
 pub use roots::fold_roots;
 pub use status::{State, ViewStatus};
@@ -210,12 +210,6 @@ impl Engine {
     /// If the engine was started without it.
     pub fn reader<V: Projection>(&self) -> Reader<V> {
         Reader::new(self.shared::<V>())
-    }
-
-    /// The keys of changed rows, commit by commit, from now on. A reader that is too slow is told
-    /// how many commits it missed.
-    pub fn changes<V: Projection>(&self) -> broadcast::Receiver<Arc<Changed<V>>> {
-        self.shared::<V>().changes.subscribe()
     }
 
     /// The names of the views.

@@ -137,9 +137,8 @@ pub(crate) struct Folder<V: Projection> {
 }
 
 /// A commit, written but not yet visible.
-pub(crate) struct Staged<V: Projection> {
+pub(crate) struct Staged {
     pub head: Head,
-    pub keys: Vec<V::Key>,
     pub deltas: Vec<(Vec<u8>, Option<Root>, Option<Root>)>,
 }
 
@@ -198,14 +197,11 @@ impl<V: Projection> Folder<V> {
 
     /// Writes what was folded since the last commit, with the head, and keeps no row in memory.
     /// `Store::apply` shows it.
-    pub fn stage(&mut self, want_keys: bool, want_deltas: bool) -> Result<Staged<V>, StoreError> {
+    pub fn stage(&mut self, want_deltas: bool) -> Result<Staged, StoreError> {
         if let Some(error) = self.error.take() {
             return Err(error);
         }
-        let mut keys = Vec::new();
-        let wanted = want_keys.then_some(&mut keys);
-        let Commit { mut changes, root, evidence_root, deltas } =
-            self.overlay.commit(wanted, want_deltas);
+        let Commit { mut changes, root, evidence_root, deltas } = self.overlay.commit(want_deltas);
         self.head.root.add(root);
         self.head.evidence_root.add(evidence_root);
         let keys_of_changes = changes.iter().map(|(key, _)| key.clone());
@@ -214,12 +210,12 @@ impl<V: Projection> Folder<V> {
         let deltas = deltas.collect();
         put_head(&mut changes, &self.head);
         self.store.stage(changes)?;
-        Ok(Staged { head: self.head.clone(), keys, deltas })
+        Ok(Staged { head: self.head.clone(), deltas })
     }
 
     /// Writes at once, for stores that nobody reads meanwhile.
     pub fn commit(&mut self) -> Result<(), StoreError> {
-        self.stage(false, false)?;
+        self.stage(false)?;
         self.store.apply()?;
         self.store.settle()
     }
