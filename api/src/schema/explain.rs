@@ -97,7 +97,7 @@ pub async fn page(
     first: Option<i32>,
     after: Option<String>,
 ) -> Result<ExplanationConnection> {
-    let limit = paging::limit(first)?;
+    let limit = paging::limit(ctx, first)?;
     let (_, from) = place(after.as_deref())?;
     let found = reasons(&system(ctx).engine, view, key, from, limit).await;
     let Reasons { row, as_of, reasons, more } = found.map_err(|error| match error {
@@ -159,10 +159,11 @@ impl SatisfactionFigure {
     async fn evidence(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "At most so many, 0 to 100; 50 if left out.")] first: Option<i32>,
+        #[graphql(desc = "At most so many, 0 to 100 (auditors 1,000); 50 if left out.")]
+        first: Option<i32>,
         #[graphql(desc = "Only those behind this cursor.")] after: Option<String>,
     ) -> Result<ExplanationConnection> {
-        let limit = paging::limit(first)?;
+        let limit = paging::limit(ctx, first)?;
         let (mut number, mut from) = place(after.as_deref())?;
         let mut edges = Vec::new();
         let mut more = false;

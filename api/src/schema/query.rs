@@ -14,6 +14,7 @@ use super::catalogue::{Instrument, Touchpoint};
 use super::customer::{self, Customer, CustomerBy};
 use super::event::LedgerEvent;
 use super::explain::{self, ExplanationConnection};
+use super::paging;
 use super::quality::{self, DataQuality};
 use super::reading::{self, AsOf, Standing, system};
 use super::satisfaction::{
@@ -64,13 +65,15 @@ impl QueryRoot {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Whose.")] customer: CustomerId,
-        #[graphql(desc = "At most so many entries, 0 to 100; 50 if left out.")] first: Option<i32>,
+        #[graphql(desc = "At most so many entries, 0 to 100 (auditors 1,000); 50 if left out.")]
+        first: Option<i32>,
         #[graphql(desc = "Only entries behind this cursor.")] after: Option<String>,
         #[graphql(desc = "Which entries.")] filter: Option<TimelineFilter>,
         #[graphql(default, desc = "Which end comes first.")] order: TimelineOrder,
         #[graphql(desc = "As it stood at a position or time of the ledger.")] as_of: Option<AsOf>,
     ) -> Result<TimelineConnection> {
-        let question = TimelineQuestion { customer, first, after, filter, order };
+        let limit = paging::limit(ctx, first)?;
+        let question = TimelineQuestion { customer, limit, after, filter, order };
         reading::read_as_of::<Timeline, _>(ctx, customer, as_of, |source| {
             timeline::page(&question, source)
         })
@@ -135,7 +138,8 @@ impl QueryRoot {
         #[graphql(desc = "How much time a case has; `PT72H` if left out.")] target: Option<
             Duration,
         >,
-        #[graphql(desc = "At most so many, 0 to 100; 50 if left out.")] first: Option<i32>,
+        #[graphql(desc = "At most so many, 0 to 100 (auditors 1,000); 50 if left out.")]
+        first: Option<i32>,
         #[graphql(desc = "Only cases behind this cursor.")] after: Option<String>,
         #[graphql(
             desc = "As it stood at a position or time of the ledger: from a side generation that `cxledger past --at` made."
@@ -182,7 +186,8 @@ impl QueryRoot {
         ctx: &Context<'_>,
         #[graphql(desc = "The view's name, such as `customer` or `open_cases`.")] view: String,
         #[graphql(desc = "The row's key; several parts are joined by `/`.")] key: String,
-        #[graphql(desc = "At most so many events, 0 to 100; 50 if left out.")] first: Option<i32>,
+        #[graphql(desc = "At most so many events, 0 to 100 (auditors 1,000); 50 if left out.")]
+        first: Option<i32>,
         #[graphql(desc = "Only events behind this cursor.")] after: Option<String>,
     ) -> Result<ExplanationConnection> {
         explain::page(ctx, &view, &key, first, after).await

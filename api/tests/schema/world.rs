@@ -76,6 +76,15 @@ impl World {
     }
 }
 
+impl Drop for World {
+    /// Without this the views would still write while their directory is removed.
+    fn drop(&mut self) {
+        let engine = &self.engine;
+        let runtime = tokio::runtime::Handle::current();
+        tokio::task::block_in_place(|| runtime.block_on(engine.shutdown()));
+    }
+}
+
 /// Fails unless the payload says that something was recorded.
 pub fn accepted(payload: &Value) {
     assert_eq!(payload["errors"], json!([]), "{payload:#}");
