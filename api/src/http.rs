@@ -23,6 +23,7 @@ pub use gate::{Hosts, Origins};
 pub use media::StatusRules;
 
 use crate::auth::{Caller, Denied, Tokens};
+use crate::documents::Trusted;
 use crate::executor::Guarded;
 use crate::health::{self, Readiness};
 use crate::ingest::{self, Counts, Intake};
@@ -42,6 +43,8 @@ pub struct ApiConfig {
     pub body_bytes: usize,
     /// How long a request's body may take to arrive.
     pub body_deadline: Duration,
+    /// The documents that are known beforehand, and whether others are run.
+    pub trusted: Trusted,
     /// Which reading of GraphQL over HTTP the statuses follow.
     pub statuses: StatusRules,
     /// How subscriptions are served.
@@ -77,6 +80,7 @@ impl Default for ApiConfig {
             origins: Vec::new(),
             body_bytes: 256 << 10,
             body_deadline: Duration::from_secs(30),
+            trusted: Trusted::default(),
             statuses: StatusRules::default(),
             live: LiveConfig::default(),
             ingest_bytes: 8 << 20,
