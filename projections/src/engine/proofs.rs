@@ -22,13 +22,13 @@ use crate::given::{Happening, customer, happened, interaction, recorded};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Appends happenings; answers with the last position.
-async fn append(ledger: &MemoryLedger, happenings: Vec<Happening>) -> Position {
+async fn append(ledger: &dyn Ledger, happenings: Vec<Happening>) -> Position {
     append_as(ledger, happenings, fresh_number).await
 }
 
 /// Appends happenings under ids of these numbers.
 async fn append_as(
-    ledger: &MemoryLedger,
+    ledger: &dyn Ledger,
     happenings: Vec<Happening>,
     mut number: impl FnMut() -> u128,
 ) -> Position {

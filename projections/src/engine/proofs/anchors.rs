@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use cx_ledger::Clock;
+use cx_ledger::{Clock, EmbeddedLog};
 use jiff::Timestamp;
 
 use super::views::{CountingOnes, CountingTwos, Traffic};
@@ -135,4 +135,46 @@ async fn views_as_they_stood_in_another_ledger_are_made_anew() {
     assert_eq!(fold(ledger(1..=40, 0).await).await, 0);
     assert_eq!(fold(ledger(1..=30, 0).await).await, 0);
     assert_eq!(fold(ledger(101..=140, 0).await).await, crate::all_views().len() as u64);
+}
+
+/// Copies the files of a log that is closed, in place of what is there.
+fn copy(from: &Path, to: &Path) {
+    let _ = fs::remove_dir_all(to);
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().flatten() {
+        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_is_put_back_to_an_older_copy_is_noticed_and_one_that_is_not_is_not() {
+    let directory = tempfile::tempdir().unwrap();
+    let (ledger, older) = (directory.path().join("ledger"), directory.path().join("older"));
+    let views_of = directory.path().join("views");
+    // Opens log and views, records some contacts while the views follow, closes both.
+    let run = async |contacts_now: usize| {
+        let (log, _) = EmbeddedLog::open(&ledger, cx_ledger::Options::default()).unwrap();
+        let options = Options { views: views(), cache_bytes: 1 << 20, ..Options::default() };
+        let engine = Engine::start(Arc::new(log.clone()), &views_of, options).await.unwrap();
+        append(&log, contacts(contacts_now)).await;
+        let end = log.head().await.unwrap();
+        engine.at_least(end, &[], PATIENCE).await.unwrap();
+        assert!(engine.verify().await.unwrap().iter().all(super::super::Verdict::agrees));
+        let status = engine.status().await.unwrap().remove(0);
+        assert_eq!((status.position, status.events_behind), (end, 0));
+        engine.shutdown().await;
+        status.repairs
+    };
+    assert_eq!(run(60).await, 0);
+    copy(&ledger, &older);
+    assert_eq!(run(40).await, 0, "what was followed live is what is read back");
+    assert_eq!(run(0).await, 0);
+    copy(&older, &ledger);
+    assert_eq!(run(0).await, 1, "the views were ahead");
+    assert_eq!(run(40).await, 0);
+    copy(&older, &ledger);
+    let (log, _) = EmbeddedLog::open(&ledger, cx_ledger::Options::default()).unwrap();
+    append(&log, contacts(50)).await;
+    drop(log);
+    assert_eq!(run(0).await, 1, "another event stands where the views ended");
 }

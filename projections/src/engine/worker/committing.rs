@@ -46,10 +46,10 @@ impl<V: Projection> Worker<V> {
             } else {
                 store.apply()?;
             }
+            self.progress().head = staged.head.clone();
             if self.served {
-                self.shared.heads.send_replace(staged.head.clone());
+                self.shared.heads.send_replace(staged.head);
             }
-            self.progress().head = staged.head;
             store.settle()?;
             if let Some(check) = &mut self.check {
                 for (key, before, now) in staged.deltas {
