@@ -7,8 +7,9 @@ use cx_projections::views::customer::SealedField;
 use cx_projections::views::{Customer as CustomerRow, Timeline};
 
 use super::event::ERASED;
+use super::moment::AsOf;
 use super::paging;
-use super::reading::{self, AsOf, system};
+use super::reading::{self, system};
 use super::scalars::DateTime;
 use super::timeline::{self, TimelineConnection, TimelineFilter, TimelineOrder, TimelineQuestion};
 use crate::errors::internal;

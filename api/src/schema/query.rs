@@ -14,9 +14,10 @@ use super::catalogue::{Instrument, Touchpoint};
 use super::customer::{self, Customer, CustomerBy};
 use super::event::LedgerEvent;
 use super::explain::{self, ExplanationConnection};
+use super::moment::AsOf;
 use super::paging;
 use super::quality::{self, DataQuality};
-use super::reading::{self, AsOf, Standing, system};
+use super::reading::{self, Standing, system};
 use super::satisfaction::{
     self, NpsInterval, ResponsePolicy, SatisfactionDimension, SatisfactionFigure,
     SatisfactionFilter, SatisfactionQuestion,

@@ -11,7 +11,8 @@ use futures::stream::{self, Stream, StreamExt};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::reading::{beyond, system};
+use super::moment::beyond;
+use super::reading::system;
 use super::status::ProjectionStatus;
 use super::timeline::TimelineEntry;
 use crate::errors::internal;
