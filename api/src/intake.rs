@@ -118,7 +118,12 @@ impl BookIntake {
         stream: &StreamName,
         position: Position,
     ) -> Result<Outcome, IntakeError> {
-        let before = repeated::at(&self.book, position, item.fact_id()).await;
+        let id = item.fact_id();
+        let mut before = repeated::at(&self.book, position, id).await;
+        if matches!(before, Ok(None)) {
+            // Not every event store says where the first one stands.
+            before = repeated::within(&self.book, stream, id).await;
+        }
         let before = before.map_err(|error| unavailable(&error))?;
         Ok(before.map_or(Outcome::Repeated { position }, |before| again(item, stream, &before)))
     }

@@ -3,7 +3,7 @@
 use async_graphql::Request;
 use serde_json::{Value, json};
 
-use crate::world::{World, accepted};
+use crate::world::{World, accepted, refusal};
 
 /// A questionnaire with one question.
 async fn instrument(world: &World) -> String {
@@ -119,4 +119,23 @@ async fn an_attribute_that_no_response_has_is_refused_with_the_names_there_are()
     }
     let both = "(byAttribute: \"hall\", filter: { attribute: { name: \"area\", value: \"G\" } })";
     assert!(refused(both).await.0.contains("one attribute at a time"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attribute_of_a_response_has_one_value_and_a_name_that_can_be_asked_for() {
+    let world = World::new().await;
+    let (instrument, customer) = (instrument(&world).await, world.customer("Ada").await);
+    let attribute = |name: &str| json!({ "name": name, "value": "G" });
+    for attributes in [
+        json!([attribute("area"), attribute("area")]),
+        json!([attribute("")]),
+        json!([attribute("a=b")]),
+    ] {
+        let input = json!({
+            "customer": customer, "instrument": instrument, "attributes": attributes,
+            "answers": [{ "question": "recommend", "value": { "score": 9 } }],
+        });
+        let refused = world.act("submitResponse", "SubmitResponseInput", "response", input).await;
+        assert_eq!(refusal(&refused), ("BAD_ATTRIBUTE", vec!["input", "attributes"]));
+    }
 }
