@@ -102,7 +102,7 @@ impl Default for Options {
         Self {
             views: crate::all_views(),
             cache_bytes: 4 << 20,
-            overlay_bytes: 80 << 20,
+            overlay_bytes: 96 << 20,
             until: None,
             check_rows: true,
         }

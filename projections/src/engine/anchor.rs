@@ -36,9 +36,11 @@ impl Anchor {
         let read = self.ledger.read_all(head.position, Direction::Backwards, 1);
         let found = match self.handle.block_on(read) {
             Ok(found) => found,
-            // The ledger told its end a moment ago: an event store takes no position that is none
-            // of its own.
+            // An event store takes no position that is none of its own. If it reads elsewhere, it
+            // is the position.
             Err(ReadError::Engine { reason }) => {
+                let end = self.handle.block_on(self.ledger.head())?;
+                self.handle.block_on(self.ledger.read_all(end, Direction::Backwards, 1))?;
                 return Ok(Some(format!(
                     "the ledger has nothing to read at position {}: {reason}",
                     head.position

@@ -19,7 +19,7 @@ use super::status::LedgerEnd;
 /// How many events are read at a time.
 pub(crate) const CHUNK_EVENTS: usize = 500;
 /// How many chunks a view may be behind the feed before it has to read on its own.
-const DEPTH: usize = 16;
+const DEPTH: usize = 6;
 
 /// Events that every view is handed, decoded once.
 #[derive(Clone)]
