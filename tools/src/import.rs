@@ -2,7 +2,10 @@
 
 mod build;
 mod catalogue;
+pub mod counts;
 mod delimited;
+mod fields;
+pub mod file;
 mod history;
 pub mod intake;
 pub mod json;
@@ -33,7 +36,9 @@ use jiff::Timestamp;
 use crate::open::Opened;
 use crate::quarantine::store::{LIMIT_BYTES, Quarantine};
 use crate::table::table;
-use run::{Counts, Data, MappingText, Summary, import_file};
+use counts::{Counts, Summary};
+use file::{check_all, import_file};
+use run::{Data, MappingText};
 
 /// Take the rows of files into the ledger.
 ///
@@ -59,6 +64,7 @@ impl Import {
     /// Runs the command.
     pub fn run(self) -> anyhow::Result<()> {
         let mapping = load_mapping(&self.mapping)?;
+        check_all(&self.files, &mapping)?;
         let opened = Opened::to_write(&self.data)?;
         let vault = opened.book.vault().clone();
         let mut quarantine = Quarantine::open(&self.data, vault, LIMIT_BYTES, Timestamp::now())?;
@@ -117,13 +123,7 @@ fn print(summaries: &[Summary], json: bool) -> anyhow::Result<()> {
     };
     for Summary { file, counts, .. } in summaries {
         table.add_row(row(file, counts));
-        total.read += counts.read;
-        total.taken += counts.taken;
-        total.repeated += counts.repeated;
-        total.quarantined += counts.quarantined;
-        total.irregular += counts.irregular;
-        total.events += counts.events;
-        total.erased += counts.erased;
+        total += counts;
     }
     if summaries.len() > 1 {
         table.add_row(row("all", &total));

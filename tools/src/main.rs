@@ -15,6 +15,7 @@ mod elsewhere;
 mod erase;
 mod explain;
 mod import;
+mod nearest;
 mod new_view;
 mod node;
 mod open;

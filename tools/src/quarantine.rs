@@ -12,10 +12,11 @@ use jiff::Timestamp;
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::import::counts::Counts;
 use crate::import::intake::ERASED;
 use crate::import::load_mapping;
 use crate::import::row::{Fault, Row};
-use crate::import::run::{Counts, Data, MappingText, Origin, Run};
+use crate::import::run::{Data, MappingText, Origin, Run};
 use crate::open::Opened;
 use crate::table::table;
 use store::{Entry, LIMIT_BYTES, Quarantine, Settled};
@@ -250,13 +251,7 @@ pub fn retake(
         }
         let (_, counts, refused) = run.finish()?;
         note_reasons(store, &rows, refused)?;
-        total.read += counts.read;
-        total.taken += counts.taken;
-        total.repeated += counts.repeated;
-        total.quarantined += counts.quarantined;
-        total.irregular += counts.irregular;
-        total.events += counts.events;
-        total.erased += counts.erased;
+        total += &counts;
     }
     Ok(total)
 }
