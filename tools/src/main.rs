@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 #[macro_use]
 mod say;
 
+mod as_of;
 mod backup;
 mod bench;
 mod copy;

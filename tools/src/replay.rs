@@ -2,15 +2,15 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::Args;
 use cx_api::schema::event::body_of;
-use cx_ledger::Ledger;
 use cx_model::{CustomerId, Position, Recorded};
 use cx_projections::fold_history;
 use cx_projections::views::{Customer, OpenCase};
 use serde_json::{Value, json};
 
+use crate::as_of::position_of;
 use crate::open::Opened;
 use crate::table::{keep_whole, table};
 
@@ -32,27 +32,6 @@ pub struct Replay {
     /// One JSON object instead of tables.
     #[arg(long)]
     json: bool,
-}
-
-/// The position that `--as-of` means.
-pub async fn position_of(ledger: &dyn Ledger, as_of: Option<&str>) -> anyhow::Result<Position> {
-    let Some(text) = as_of else { return Ok(ledger.head().await?) };
-    if let Ok(position) = text.parse() {
-        return Ok(position);
-    }
-    let time: jiff::Timestamp = text.parse().with_context(|| {
-        format!("{text} is neither a position such as 1200 nor a time such as 2026-01-31T12:00:00Z")
-    })?;
-    let position = ledger.position_at(time).await?;
-    if position == Position::START
-        && let Some(first) = cx_ledger::first_recorded(ledger).await?
-    {
-        bail!(
-            "the ledger's first event was recorded at {first}, after {time}: the time here is the \
-             one at which the ledger took an event, not the one at which it occurred"
-        );
-    }
-    Ok(position)
 }
 
 impl Replay {
