@@ -23,12 +23,14 @@ async fn position_at(
     now: Timestamp,
 ) -> anyhow::Result<Position> {
     let Some(text) = as_of else { return Ok(ledger.head().await?) };
-    if let Ok(position) = text.parse::<Position>() {
+    let parsed = text.parse::<Position>();
+    let too_large = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if parsed.is_ok() || too_large {
         let end = end(ledger).await?;
-        if position > end.position {
-            bail!("position {position} is beyond the ledger's end: {}", last(&end));
-        }
-        return Ok(position);
+        return match parsed {
+            Ok(position) if position <= end.position => Ok(position),
+            _ => bail!("position {text} is beyond the ledger's end: {}", last(&end)),
+        };
     }
     let time: Timestamp = text.parse().with_context(|| {
         format!("{text} is neither a position such as 1200 nor a time such as 2026-01-31T12:00:00Z")

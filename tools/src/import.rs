@@ -39,6 +39,7 @@ use crate::table::table;
 use counts::{Counts, Summary};
 use file::{check_all, import_file};
 use run::{Data, MappingText};
+pub use source::hex;
 
 /// Take the rows of files into the ledger.
 ///

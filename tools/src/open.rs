@@ -1,8 +1,8 @@
 //! A data directory, opened: to write, which one process can, or to read beside it.
 //!
 //! `ledger/` holds the log, `keys/` the vault, `views/` the rows folded from the log (a cache that
-//! rebuilds itself), `past/` views as they stood (made by `cxledger past`), `quarantine/` what could not be imported; `server` names the address of the
-//! server that has the directory open. With `CXLEDGER_LEDGER` set to the address of an event store
+//! rebuilds itself), `past/` views as they stood (made by `cxledger past`), `quarantine/` what could
+//! not be imported; `server` names the address of the server that has the directory open. With `CXLEDGER_LEDGER` set to the address of an event store
 //! the ledger is there, and everything else here.
 
 use std::path::{Path, PathBuf};
@@ -60,6 +60,11 @@ impl Places {
     /// The views as they stood, by position.
     pub fn past(&self) -> PathBuf {
         self.data.join("past")
+    }
+
+    /// What could not be imported.
+    pub fn quarantine(&self) -> PathBuf {
+        self.data.join(crate::quarantine::store::FOLDER)
     }
 
     /// The address of the server that has the directory open.

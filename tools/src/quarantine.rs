@@ -1,6 +1,8 @@
 //! `cxledger quarantine`: rows that could not be taken.
 
 pub mod aside;
+pub mod entry;
+mod sealed;
 pub mod store;
 
 use std::collections::BTreeMap;
@@ -79,13 +81,16 @@ enum What {
 impl Command {
     /// Runs the command.
     pub fn run(self) -> anyhow::Result<()> {
-        // What only looks works beside a running server.
-        let opened = match self.what {
-            What::List | What::Show { .. } => Opened::to_read(&self.data)?,
-            _ => Opened::to_write(&self.data)?,
+        // What only looks works beside a running server, and touches nothing of it.
+        let looks = matches!(self.what, What::List | What::Show { .. });
+        let opened =
+            if looks { Opened::to_read(&self.data)? } else { Opened::to_write(&self.data)? };
+        let (vault, now) = (opened.book.vault().clone(), Timestamp::now());
+        let mut store = if looks {
+            Quarantine::look(&self.data, vault, now)?
+        } else {
+            Quarantine::open(&self.data, vault, LIMIT_BYTES, now)?
         };
-        let vault = opened.book.vault().clone();
-        let mut store = Quarantine::open(&self.data, vault, LIMIT_BYTES, Timestamp::now())?;
         let entries = store.entries()?;
         match &self.what {
             What::List => list(&entries, self.json),
