@@ -191,7 +191,7 @@ def restored(folder, data, customer):
     server.stop()
     check("the log has no colours where nobody sees them", "DEBUG" in server.said
           and "\x1b[" not in server.said, server.said)
-    check("the erasure is repeated", "1 keys" in server.said, server.said)
+    check("the erasure is repeated", "1 key destroyed" in server.said, server.said)
     check("and the customer reads ERASED", "ERASED" in run("replay", customer, "--data", new))
 
 

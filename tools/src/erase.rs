@@ -7,6 +7,7 @@ use clap::Args;
 use cx_model::{Actor, CustomerId};
 
 use crate::open::Opened;
+use crate::say::counted;
 
 /// Erase a customer: their key is destroyed, and every personal value reads ERASED from then on.
 #[derive(Debug, Args)]
@@ -38,7 +39,12 @@ impl Erase {
         let actor = Actor::System { name: "cxledger erase".into() };
         let erased = opened.book.erase(self.customer, &self.reason, actor);
         let erasure = opened.runtime.block_on(erased)?;
+        let rows = opened.drop_rows_of_the_erased()?;
         say!("{} is erased as of position {}", self.customer, erasure.position);
+        if rows > 0 {
+            say!("{} of erased customers dropped from the quarantine", counted(rows, "row"));
+        }
+        say!("now erase them in the backups of {} too", opened.places.keys().display());
         Ok(())
     }
 }

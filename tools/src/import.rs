@@ -13,7 +13,7 @@ mod kinds;
 pub mod mapping;
 mod moment;
 mod number;
-mod prepare;
+pub mod prepare;
 mod reader;
 pub mod row;
 pub mod run;

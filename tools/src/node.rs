@@ -31,6 +31,7 @@ pub struct Node {
     address: SocketAddr,
     server_file: std::path::PathBuf,
     event_store: Option<EventStore>,
+    aside: Arc<IngestAside>,
 }
 
 /// The event-store endpoint, about to listen.
@@ -59,8 +60,8 @@ impl Node {
             .with_current_position(Arc::new(move || Some(ready::lowest_head(&readers))));
         let readiness = Arc::new(ready::SystemReadiness::new(system.clone()));
         let vault = Arc::clone(system.book.vault());
-        let aside = IngestAside::open(opened.places.data(), vault)?;
-        let intake = BookIntake::new(system.book.clone()).with_aside(Arc::new(aside));
+        let aside = Arc::new(IngestAside::open(opened.places.data(), vault)?);
+        let intake = BookIntake::new(system.book.clone()).with_aside(aside.clone());
         let event_store = match store {
             None => None,
             Some((listener, tls)) => {
@@ -78,7 +79,17 @@ impl Node {
         let server_file = opened.places.server();
         std::fs::write(&server_file, format!("http://{address}\n"))
             .with_context(|| format!("{} cannot be written", server_file.display()))?;
-        Ok(Self { system, pasts, router, drain, listener, address, server_file, event_store })
+        Ok(Self {
+            system,
+            pasts,
+            router,
+            drain,
+            listener,
+            address,
+            server_file,
+            event_store,
+            aside,
+        })
     }
 
     /// Where it listens.
@@ -106,7 +117,9 @@ impl Node {
         let event_store = self
             .event_store
             .map(|store| tokio::spawn(listen(store.endpoint, store.listener, store.tls)));
+        let sweeping = tokio::spawn(self.aside.drop_erased_rows(self.system.book.clone()));
         let served = serve(self.listener, self.router, self.drain, shutdown).await;
+        sweeping.abort();
         if let Some(event_store) = event_store {
             // It ends by itself, within seconds of the signal.
             event_store.await?;

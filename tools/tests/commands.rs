@@ -215,3 +215,103 @@ fn status_counts_what_there_is_for_people_and_for_scripts() {
         .collect();
     assert!(ends.len() == 3 && ends.iter().all(|end| *end == ends[0]), "{printed}");
 }
+
+const ADA: &str = "customer-00000000-0000-4000-8000-00000000000a";
+const BOB: &str = "customer-00000000-0000-4000-8000-00000000000b";
+
+/// A data directory with an interaction of two customers each, and a row of each in the quarantine.
+fn quarantined(directory: &Path) -> String {
+    let line = |id: &str, who: &str, channel: &str| {
+        format!(
+            "{{\"specversion\":\"1.0\",\"id\":\"{id}\",\"source\":\"crm\",\
+             \"type\":\"cx.InteractionRecorded\",\"subject\":\"{who}\",\
+             \"time\":\"2026-01-31T12:00:00Z\",\"data\":{{\"kind\":\"call\",\
+             \"channel\":\"{channel}\",\"text\":\"remember me\"}}}}\n"
+        )
+    };
+    let file = directory.join("events.ndjson");
+    let lines = [
+        line("1", ADA, "phone"),
+        line("2", BOB, "phone"),
+        line("3", ADA, "pigeon"),
+        line("4", BOB, "pigeon"),
+    ];
+    std::fs::write(&file, lines.concat()).unwrap();
+    let data = directory.join("data").to_str().unwrap().to_owned();
+    let file = file.to_str().unwrap();
+    let taken = json(&["import", file, "--mapping", "cloudevents", "--data", &data, "--json"]);
+    assert_eq!((&taken[0]["taken"], &taken[0]["quarantined"]), (&2.into(), &2.into()), "{taken}");
+    data
+}
+
+fn rows(data: &str) -> Vec<serde_json::Value> {
+    let rows = json(&["quarantine", "list", "--data", data, "--json"]);
+    rows.as_array().unwrap().clone()
+}
+
+#[test]
+fn mending_and_taking_again_say_what_happened_and_what_is_next() {
+    let directory = TempDir::new().unwrap();
+    let data = quarantined(directory.path());
+    let option = format!(" --data {data}");
+    let listed = printed(&["quarantine", "list", "--data", &data]);
+    assert!(listed.contains(&format!("cxledger quarantine retake{option}")), "{listed}");
+    let id = rows(&data)[0]["id"].as_str().unwrap()[..8].to_owned();
+    let mend = |value: &str| {
+        let set = format!("data.channel={value}");
+        printed(&["quarantine", "mend", &id, "--set", &set, "--data", &data])
+    };
+    let wrong = mend("raven");
+    assert!(wrong.contains("still cannot be taken") && wrong.contains("pigeon"), "{wrong}");
+    assert!(wrong.contains(&format!("mend {id} --set")), "{wrong}");
+    let right = mend("phone");
+    let next = format!("It can be taken now: cxledger quarantine retake {id}{option}");
+    assert!(right.contains(&next), "{right}");
+    let taken = printed(&["quarantine", "retake", "--data", &data]);
+    assert!(taken.starts_with("2 rows: 1 taken (1 event), 1 stays"), "{taken}");
+    assert!(taken.contains("why it stays") && taken.contains("events.ndjson"), "{taken}");
+    let other = rows(&data)[0]["id"].as_str().unwrap()[..8].to_owned();
+    assert!(taken.contains(&format!("cxledger quarantine mend {other} --set")), "{taken}");
+    let dropped = printed(&["quarantine", "drop", &other, "--data", &data]);
+    assert_eq!(dropped, "1 row dropped; the quarantine is empty now\n");
+    let nothing = printed(&["quarantine", "retake", "--data", &data]);
+    assert!(nothing.contains("nothing to take again"), "{nothing}");
+    let empty = printed(&["quarantine", "list", "--data", &data]);
+    assert_eq!(empty, format!("the quarantine of {data} is empty\n"));
+}
+
+fn copy_directory(from: &str, to: &str) {
+    std::fs::create_dir_all(to).unwrap();
+    for path in bytes(Path::new(from)).keys() {
+        std::fs::copy(path, Path::new(to).join(path.file_name().unwrap())).unwrap();
+    }
+}
+
+#[test]
+fn a_backup_holds_the_quarantine_sealed_and_an_erasure_holds_for_it_after_a_restore() {
+    let directory = TempDir::new().unwrap();
+    let data = quarantined(directory.path());
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let (backup, restored) = (path("backup"), path("restored"));
+    let made = json(&["backup", &backup, "--data", &data, "--json"]);
+    assert_eq!(made["quarantineFiles"], 1, "{made}");
+    for (file, bytes) in bytes(Path::new(&backup)) {
+        let seen = |text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
+        assert!(!seen(b"remember me"), "{} holds it in the clear", file.display());
+    }
+    let erased = printed(&["erase", ADA, "--yes", "--data", &data]);
+    assert!(erased.contains("1 row of erased customers"), "{erased}");
+    assert_eq!(rows(&data).len(), 1, "the row of the erased customer is gone");
+    // The backup is older than the erasure and still has both rows; the keys know of it.
+    printed(&["restore", &backup, "--data", &restored]);
+    copy_directory(&format!("{data}/keys"), &format!("{restored}/keys"));
+    let said = run(&["quarantine", "retake", "--data", &restored]);
+    assert!(said.err.contains("1 row dropped from the quarantine"), "{}", said.err);
+    let left = rows(&restored);
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert!(left[0].to_string().contains(BOB) && !left[0].to_string().contains(ADA), "{left:?}");
+    let again = refused(&["restore", &backup, "--data", &restored]);
+    assert!(again.contains("nothing was restored"), "{again}");
+    let nowhere = refused(&["restore", &path("nowhere"), "--data", &path("new")]);
+    assert!(nowhere.contains("there is no backup in"), "{nowhere}");
+}

@@ -2,13 +2,15 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use cx_api::ingest::CloudEvent;
 use cx_api::intake::Aside;
-use cx_ledger::Vault;
+use cx_ledger::{Book, Vault};
 use cx_model::{ImportId, derived_id};
 use jiff::Timestamp;
 
+use super::erased::drop_erased;
 use super::store::{Entry, LIMIT_BYTES, Quarantine};
 use crate::import::json::flatten;
 use crate::import::load_mapping;
@@ -16,6 +18,9 @@ use crate::import::run::MappingText;
 
 /// The mapping that quarantined events are taken again with.
 const MAPPING: &str = "cloudevents";
+
+/// How often a server looks whether somebody was erased of whom rows are in the quarantine.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// Puts events that could not be taken into the quarantine of a data directory.
 pub struct IngestAside {
@@ -28,6 +33,28 @@ impl IngestAside {
     pub fn open(data: &Path, vault: Arc<Vault>) -> anyhow::Result<Self> {
         let store = Quarantine::open(data, vault, LIMIT_BYTES, Timestamp::now())?;
         Ok(Self { store: Mutex::new(store), mapping: load_mapping(Path::new(MAPPING))? })
+    }
+
+    /// Drops the rows of customers who were erased, now and again while the server runs: an
+    /// erasure over the API does not wait for it.
+    pub async fn drop_erased_rows(self: Arc<Self>, book: Book) {
+        let mut erased = None;
+        let mut every = tokio::time::interval(LOOK_EVERY);
+        loop {
+            every.tick().await;
+            let now = book.vault().counts().destroyed;
+            if erased == Some(now) {
+                continue;
+            }
+            match drop_erased(&book, &self.store).await {
+                Ok(0) => erased = Some(now),
+                Ok(rows) => {
+                    tracing::info!(rows, "rows of erased customers left the quarantine");
+                    erased = Some(now);
+                }
+                Err(error) => tracing::warn!("rows of erased customers stay for now: {error:#}"),
+            }
+        }
     }
 
     fn put(&self, event: &CloudEvent, reason: &str) -> anyhow::Result<()> {
