@@ -35,7 +35,7 @@ use jiff::Timestamp;
 
 use crate::open::Opened;
 use crate::quarantine::store::{LIMIT_BYTES, Quarantine};
-use crate::table::table;
+use crate::table::compact;
 use counts::{Counts, Summary};
 use file::{check_all, import_file};
 use run::{Data, MappingText};
@@ -113,7 +113,7 @@ fn print(summaries: &[Summary], json: bool) -> anyhow::Result<()> {
         return Ok(());
     }
     let mut table =
-        table(["file", "read", "taken", "repeated", "quarantined", "irregular", "events"]);
+        compact(["file", "read", "taken", "repeated", "quarantined", "irregular", "events"]);
     let mut total = Counts::default();
     let row = |name: &str, counts: &Counts| {
         let Counts { read, taken, repeated, quarantined, irregular, events, .. } = counts;

@@ -24,6 +24,7 @@ mod node;
 mod open;
 mod past;
 mod quarantine;
+mod readable;
 mod repair;
 mod replay;
 mod restore;

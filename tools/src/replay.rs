@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::as_of::position_of;
 use crate::open::Opened;
+use crate::readable::scores;
 use crate::table::{keep_whole, table};
 
 /// Replay one customer's history, with the views as they stood.
@@ -42,9 +43,20 @@ impl Replay {
             let ledger = opened.book.ledger();
             let position = position_of(&**ledger, self.as_of.as_deref()).await?;
             let mut history = opened.book.history(&self.customer.stream()).await?;
+            let first = history.first().map(|event| event.position);
             history.retain(|event| event.position <= position);
-            if history.is_empty() {
-                bail!("{} has no events up to position {position}", self.customer);
+            match first {
+                None => bail!(
+                    "the ledger of {} has nothing of {}: GraphQL `customer(by: {{identifier: …}})` \
+                     finds the id of a customer",
+                    self.data.display(),
+                    self.customer
+                ),
+                Some(first) if history.is_empty() => bail!(
+                    "{} has no events up to position {position}: the first is at position {first}",
+                    self.customer
+                ),
+                Some(_) => {}
             }
             let views = self.views(&history, position);
             for event in &mut history {
@@ -99,7 +111,7 @@ impl Replay {
         say!("  responses    {}", count("responses"));
         say!("  purchases    {}", count("purchases"));
         say!("  open cases   {}", views["openCases"].as_array().map_or(0, Vec::len));
-        say!("  last scores  {}", row["last_scores"]);
+        say!("  last scores  {}", scores(row));
         say!("\nThe rows with every field: add --json.");
     }
 }

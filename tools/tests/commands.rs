@@ -315,3 +315,36 @@ fn a_backup_holds_the_quarantine_sealed_and_an_erasure_holds_for_it_after_a_rest
     let nowhere = refused(&["restore", &path("nowhere"), "--data", &path("new")]);
     assert!(nowhere.contains("there is no backup in"), "{nowhere}");
 }
+
+#[test]
+fn explain_takes_a_timeline_without_a_page_and_answers_a_wrong_key_with_one_that_is_there() {
+    let (_, data, customer) = a_years_data();
+    let whole = json(&["explain", "timeline", customer, "--data", data, "--json"]);
+    let key = whole["key"].as_str().unwrap();
+    assert!(key.starts_with(&format!("{customer}/")) && whole["row"]["Page"].is_array(), "{key}");
+    let printed = printed(&["explain", "timeline", customer, "--data", data, "--limit", "2"]);
+    assert!(printed.contains("occurred_at    2025-"), "{printed}");
+    assert!(printed.contains("CustomerRegistered"), "types of events have names: {printed}");
+    let said = refused(&["explain", "customer", "somebody", "--data", data]);
+    let place = said.find("cxledger explain customer customer-").expect(&said);
+    let example = said[place..].split_whitespace().nth(3).unwrap();
+    json(&["explain", "customer", example, "--data", data, "--json"]);
+    let said = refused(&["explain", "timelin", customer, "--data", data]);
+    assert!(said.contains("did you mean `timeline`?"), "{said}");
+    let nobody = "customer-00000000-0000-4000-8000-000000000000";
+    let said = refused(&["explain", "timeline", nobody, "--data", data]);
+    assert!(said.contains("has nothing of"), "{said}");
+}
+
+#[test]
+fn a_replay_prints_the_last_scores_as_words() {
+    let (_, data, _) = a_years_data();
+    let scores =
+        |line: &str| line.trim().strip_prefix("last scores").map(str::trim).map(String::from);
+    let customers = json(&["status", "--data", data, "--json"])["customers"].as_u64().unwrap();
+    assert_eq!(customers, 12);
+    let (_, _, customer) = a_years_data();
+    let replayed = printed(&["replay", customer, "--data", data]);
+    let said = replayed.lines().find_map(scores).expect(&replayed);
+    assert!(!said.contains(['[', '{', '"']), "{said}");
+}

@@ -13,7 +13,7 @@ use crate::import::prepare::{Identity, Preparer};
 use crate::import::row::{Fault, Row};
 use crate::import::run::{Data, MappingText};
 use crate::nearest::hint;
-use crate::table::table;
+use crate::table::compact;
 
 /// What stands in the place of the reason once nothing is wrong with a row.
 const READY: &str = "mended: take it again with `cxledger quarantine retake`";
@@ -51,7 +51,7 @@ pub fn run(
 fn print(before: &Entry, mended: &Entry, verdict: Option<&Result<(), Fault>>, option: &str) {
     let id = short(mended);
     say!("{id}: {}, line {}, is mended", mended.file, mended.line);
-    let mut shown = table(["column", "before", "now"]);
+    let mut shown = compact(["column", "before", "now"]);
     for (name, now) in &mended.values {
         let old = before.values.iter().find(|(known, _)| known == name).map(|(_, value)| value);
         if old != Some(now) {

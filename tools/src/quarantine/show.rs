@@ -5,7 +5,7 @@ use std::path::Path;
 use super::store::Entry;
 use crate::import::intake::ERASED;
 use crate::say::{counted, data_option};
-use crate::table::{keep_whole, table};
+use crate::table::{compact, keep_whole, table};
 
 /// The first letters of a row's id: enough to name it by.
 pub fn short(entry: &Entry) -> String {
@@ -61,7 +61,7 @@ pub fn show(entry: &Entry, option: &str, as_json: bool) -> anyhow::Result<()> {
     }
     let id = short(entry);
     say!("{}\n{}: {}", entry.id, place(entry), entry.reason);
-    let mut table = table(["column", "value"]);
+    let mut table = compact(["column", "value"]);
     for (name, value) in &entry.values {
         table.add_row([name, value]);
     }
