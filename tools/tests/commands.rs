@@ -323,7 +323,9 @@ fn explain_takes_a_timeline_without_a_page_and_answers_a_wrong_key_with_one_that
     let key = whole["key"].as_str().unwrap();
     assert!(key.starts_with(&format!("{customer}/")) && whole["row"]["Page"].is_array(), "{key}");
     let printed = printed(&["explain", "timeline", customer, "--data", data, "--limit", "2"]);
-    assert!(printed.contains("occurred_at    2025-"), "{printed}");
+    let words: Vec<&str> = printed.split_whitespace().collect();
+    let time = words.iter().position(|word| word.ends_with(".occurred_at")).expect(&printed);
+    assert!(words[time + 1].starts_with("2025-") && words[time + 1].ends_with('Z'), "{printed}");
     assert!(printed.contains("CustomerRegistered"), "types of events have names: {printed}");
     let said = refused(&["explain", "customer", "somebody", "--data", data]);
     let place = said.find("cxledger explain customer customer-").expect(&said);
@@ -338,12 +340,9 @@ fn explain_takes_a_timeline_without_a_page_and_answers_a_wrong_key_with_one_that
 
 #[test]
 fn a_replay_prints_the_last_scores_as_words() {
-    let (_, data, _) = a_years_data();
+    let (_, data, customer) = a_years_data();
     let scores =
         |line: &str| line.trim().strip_prefix("last scores").map(str::trim).map(String::from);
-    let customers = json(&["status", "--data", data, "--json"])["customers"].as_u64().unwrap();
-    assert_eq!(customers, 12);
-    let (_, _, customer) = a_years_data();
     let replayed = printed(&["replay", customer, "--data", data]);
     let said = replayed.lines().find_map(scores).expect(&replayed);
     assert!(!said.contains(['[', '{', '"']), "{said}");

@@ -81,13 +81,17 @@ fn is_key(view: &str, key: &str) -> Option<bool> {
     cx_projections::views!(read)
 }
 
+/// A line of help that is longer is wrapped.
+const WIDTH: usize = 96;
+
 /// An example for every view, for `--help`.
 pub fn help() -> String {
-    let forms = forms();
-    let widest = forms.iter().map(|form| form.view.len()).max().unwrap_or(0);
-    let line =
-        |form: &Form| format!("  cxledger explain {:<widest$} {}", form.view, form.example(&[]));
-    let examples: Vec<String> = forms.iter().map(line).collect();
+    let line = |form: Form| {
+        let (command, key) = (format!("  cxledger explain {}", form.view), form.example(&[]));
+        let whole = format!("{command} {key}");
+        if whole.len() <= WIDTH { whole } else { format!("{command} \\\n      {key}") }
+    };
+    let examples: Vec<String> = forms().into_iter().map(line).collect();
     format!(
         "Examples, one for each view:\n{}\n\n\
          A customer's timeline lies in pages; without a page the last one is explained.\n\
