@@ -326,7 +326,7 @@ fn explain_takes_a_timeline_without_a_page_and_answers_a_wrong_key_with_one_that
     let words: Vec<&str> = printed.split_whitespace().collect();
     let time = words.iter().position(|word| word.ends_with(".occurred_at")).expect(&printed);
     assert!(words[time + 1].starts_with("2025-") && words[time + 1].ends_with('Z'), "{printed}");
-    assert!(printed.contains("CustomerRegistered"), "types of events have names: {printed}");
+    assert!(printed.contains("InteractionRecorded"), "types of events have names: {printed}");
     let said = refused(&["explain", "customer", "somebody", "--data", data]);
     let place = said.find("cxledger explain customer customer-").expect(&said);
     let example = said[place..].split_whitespace().nth(3).unwrap();
