@@ -75,26 +75,28 @@ fn with_module(views: &str, name: &str, row: &str) -> String {
     let module = |line: &str| line.strip_prefix("pub mod ")?.strip_suffix(';').map(str::to_owned);
     let used = |line: &str| Some(line.strip_prefix("pub use ")?.split_once("::")?.0.to_owned());
     let lines: Vec<String> = views.lines().map(str::to_owned).collect();
-    let lines = in_order(lines, name, format!("pub mod {name};"), module);
-    let lines = in_order(lines, name, format!("pub use {name}::{row};"), used);
+    let lines = in_order(lines, format!("pub mod {name};"), |line| module(line));
+    let lines = in_order(lines, format!("pub use {name}::{row};"), |line| {
+        used(line).map(|name| sorted(&name))
+    });
     lines.join("\n") + "\n"
 }
 
-/// Puts a line before the first whose name comes after, or behind the last that has a name.
-fn in_order(
+/// Puts a line before the first of its kind that comes after it, or behind the last.
+fn in_order<K: PartialOrd>(
     mut lines: Vec<String>,
-    name: &str,
     line: String,
-    name_of: impl Fn(&str) -> Option<String>,
+    key_of: impl Fn(&str) -> Option<K>,
 ) -> Vec<String> {
-    let later = |known: &String| name_of(known).is_some_and(|known| sorted(&known) > sorted(name));
-    let last = lines.iter().rposition(|line| name_of(line).is_some());
+    let key = key_of(&line);
+    let later = |known: &String| key_of(known).is_some_and(|known| Some(known) > key);
+    let last = lines.iter().rposition(|line| key_of(line).is_some());
     let place = lines.iter().position(later).or(last.map(|last| last + 1)).unwrap_or(lines.len());
     lines.insert(place, line);
     lines
 }
 
-/// A name as rustfmt sorts it: an underscore before everything else, numbers by their value.
+/// A name as rustfmt sorts what is used (modules it sorts by their bytes): an underscore before everything else, numbers by their value.
 fn sorted(name: &str) -> Vec<(char, u64)> {
     let mut parts = Vec::new();
     let mut letters = name.chars().peekable();
@@ -198,7 +200,7 @@ mod tests {
             views.lines().map(str::to_owned).collect()
         };
         for (name, place, used) in
-            [("a", 2, 6), ("b_c", 2, 6), ("b1", 2, 6), ("b10", 3, 7), ("c", 3, 7), ("e", 4, 8)]
+            [("a", 2, 6), ("b_c", 3, 6), ("b1", 2, 6), ("b10", 2, 7), ("c", 3, 7), ("e", 4, 8)]
         {
             let lines = lines(name);
             assert_eq!(lines[place], format!("pub mod {name};"), "{lines:?}");
