@@ -1,6 +1,7 @@
 //! What customers answer when they are asked.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use cx_model::event as e;
 use cx_model::{AnswerValue, InstrumentId, ResponseId};
@@ -20,8 +21,10 @@ impl Story {
         if !self.chance(0.35) {
             return;
         }
-        let satisfied = 1 + ((f64::from(felt) + 100.0) / 200.0 * 4.4).floor().min(4.0) as i32;
-        let easy = 1 + ((f64::from(felt) + 110.0) / 210.0 * 6.6).floor().clamp(0.0, 6.0) as i32;
+        let felt = f64::from(felt) / 100.0;
+        // Most who are served as promised answer 4 or 5; who waits in vain answers 1 or 2.
+        let satisfied = self.answer(3.55 + 2.2 * felt, 1.5, 1..=5);
+        let easy = self.answer(4.9 + 2.6 * felt, 1.2, 1..=7);
         let easy = if self.chance(0.1) { AnswerValue::Blank } else { AnswerValue::Score(easy) };
         let touchpoint = Some(place.id());
         let answer =
@@ -38,9 +41,8 @@ impl Story {
         if !self.chance(0.45) {
             return;
         }
-        let noise = 2.2 * (self.dice.f64() + self.dice.f64() - 1.0);
         let sting = 7.0 * f64::from(felt.min(0)) / 100.0;
-        let score = (7.2 + 4.2 * life.mood + sting + noise).round().clamp(0.0, 10.0) as i32;
+        let score = self.answer(6.95 + 4.2 * life.mood + sting, 2.2, 0..=10);
         let answer = |question: &str, value| e::Answer {
             question: question.into(),
             touchpoint: None,
@@ -53,6 +55,12 @@ impl Story {
         }
         let answered = at + self.between(HOUR, 2 * DAY);
         self.respond(life, answered, instrument, &answers);
+    }
+
+    /// A score about what somebody thinks: no two answer alike.
+    fn answer(&mut self, thinks: f64, spread: f64, scale: RangeInclusive<i32>) -> i32 {
+        let noise = spread * (self.dice.f64() + self.dice.f64() - 1.0);
+        ((thinks + noise).round() as i32).clamp(*scale.start(), *scale.end())
     }
 
     fn respond(&mut self, life: &Life, at: i64, instrument: InstrumentId, answers: &[e::Answer]) {
