@@ -29,7 +29,7 @@ pub struct Backup {
     #[arg(value_name = "DIR")]
     to: PathBuf,
     /// The data directory.
-    #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data")]
+    #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data", value_name = "DIR")]
     data: PathBuf,
     /// One JSON object.
     #[arg(long)]

@@ -40,7 +40,7 @@ pub struct Demo {
     #[arg(long)]
     seed: Option<u64>,
     /// The data directory: a new one, or a demo's, where a second run goes on.
-    #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data")]
+    #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data", value_name = "DIR")]
     data: PathBuf,
     #[command(flatten)]
     network: Network,

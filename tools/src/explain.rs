@@ -33,7 +33,7 @@ pub struct Explain {
     #[arg(long, default_value_t = 0)]
     after: u64,
     /// The data directory.
-    #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data")]
+    #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data", value_name = "DIR")]
     data: PathBuf,
     /// One JSON object.
     #[arg(long)]

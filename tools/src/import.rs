@@ -33,6 +33,7 @@ use comfy_table::CellAlignment;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 
+use crate::nearest::hint;
 use crate::open::Opened;
 use crate::quarantine::store::{LIMIT_BYTES, Quarantine};
 use crate::table::compact;
@@ -44,8 +45,15 @@ pub use source::hex;
 /// Take the rows of files into the ledger.
 ///
 /// Importing a file again takes nothing twice. Rows that cannot be taken go to the quarantine, see
-/// `cxledger quarantine`.
+/// `cxledger quarantine`. All files are looked at first: if one of them cannot be read with the
+/// mapping, nothing of any is taken.
 #[derive(Debug, clap::Args)]
+#[command(after_help = format!("Examples:
+  cxledger import 2017.csv.gz --mapping airport-2017
+  cxledger import january.csv february.csv --mapping sales.toml --data ./shop
+  cxledger import events.ndjson --mapping cloudevents --json
+
+How to write a mapping: docs/importing.md. Mappings that come with the program: {}.", shipped::names()))]
 pub struct Import {
     /// The files: as they are or packed with gzip.
     #[arg(required = true, value_name = "FILE")]
@@ -54,7 +62,7 @@ pub struct Import {
     #[arg(long, value_name = "MAP.toml")]
     mapping: PathBuf,
     /// The data directory.
-    #[arg(long, env = "CXLEDGER_DATA", default_value = "cxledger-data", value_name = "DIR")]
+    #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data", value_name = "DIR")]
     data: PathBuf,
     /// Print the summary as JSON.
     #[arg(long)]
@@ -87,14 +95,15 @@ pub fn load_mapping(path: &std::path::Path) -> anyhow::Result<MappingText> {
     let text = match shipped {
         Some(text) => text.to_owned(),
         None if !path.exists() => bail!(
-            "there is no mapping {}: name a file, or one that comes with the program: {}",
+            "there is no mapping {}{}: name a file, or one that comes with the program: {}",
             path.display(),
+            hint(&path.to_string_lossy(), shipped::MAPPINGS.iter().map(|(name, _)| *name)),
             shipped::names()
         ),
         None => std::fs::read_to_string(path)
             .with_context(|| format!("the mapping {} cannot be read", path.display()))?,
     };
-    MappingText::parse(text).with_context(|| format!("the mapping {}", path.display()))
+    MappingText::parse(text).with_context(|| format!("the mapping {} is not right", path.display()))
 }
 
 fn progress() -> ProgressBar {

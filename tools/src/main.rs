@@ -39,9 +39,18 @@ mod warm;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Where somebody begins who has only this program.
+const START: &str = "Begin with
+  cxledger demo                              a year of customers to look at
+  cxledger import FILE --mapping MAP.toml    your own files
+  cxledger serve                             GraphQL at http://127.0.0.1:8080/
+  cxledger COMMAND --help                    examples of each command
+
+CXLEDGER_DATA names the data directory of all commands. CXLEDGER_LOG=info says more on standard error.";
+
 /// An event-sourced customer-experience ledger.
 #[derive(Debug, Parser)]
-#[command(name = "cxledger", version, arg_required_else_help = true)]
+#[command(name = "cxledger", version, arg_required_else_help = true, after_help = START)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -104,5 +113,33 @@ fn main() -> anyhow::Result<()> {
             schema::Schema::run();
             Ok(())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn each(command: &clap::Command, seen: &mut impl FnMut(&clap::Command)) {
+        if !command.has_subcommands() {
+            seen(command);
+        }
+        let named = command.get_subcommands().filter(|command| command.get_name() != "help");
+        named.for_each(|command| each(command, seen));
+    }
+
+    #[test]
+    fn every_command_says_what_it_does_and_has_an_example() {
+        let mut command = Cli::command();
+        command.build();
+        each(&command, &mut |command| {
+            let name = command.get_name();
+            let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+            assert!(!about.is_empty(), "{name} does not say what it does");
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Example") && help.contains("cxledger "), "{name}: no example");
+        });
     }
 }

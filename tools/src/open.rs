@@ -22,7 +22,7 @@ use tokio::runtime::Runtime;
 use crate::elsewhere;
 use crate::quarantine::erased::drop_erased;
 use crate::quarantine::store::Quarantine;
-use crate::say::counted;
+use crate::say::{counted, data_option};
 
 /// The places of a data directory.
 #[derive(Debug, Clone)]
@@ -203,8 +203,9 @@ impl Opened {
         if places.restored().exists() {
             bail!(
                 "{} was restored from a backup, and its erasures are not repeated yet: start \
-                 `cxledger serve` on it once",
-                data.display()
+                 `cxledger serve{}` once",
+                data.display(),
+                data_option(data)
             );
         }
         let (log, report) = EmbeddedLog::open_read_only(&places.ledger())?;

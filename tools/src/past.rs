@@ -23,10 +23,10 @@ It runs beside a server. Ask then with asOf: `{ satisfaction(asOf: {position: \"
 What is kept lies in the folder `past` of the data directory; remove a folder there to forget it.")]
 pub struct Past {
     /// A position of the ledger, or a time at which it had taken the events; lists what is kept if left out.
-    #[arg(long)]
+    #[arg(long, value_name = "POSITION|TIME")]
     at: Option<String>,
     /// The data directory.
-    #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data")]
+    #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data", value_name = "DIR")]
     data: PathBuf,
     /// One JSON object.
     #[arg(long)]

@@ -44,7 +44,7 @@ pub struct Command {
     #[arg(
         long,
         env = "CXLEDGER_DATA",
-        default_value = "cxledger-data",
+        default_value = "./cxledger-data",
         value_name = "DIR",
         global = true
     )]

@@ -5,14 +5,19 @@ use std::path::PathBuf;
 use clap::Args;
 use cx_ledger::embedded::repair;
 
-/// Finds the first damage of the ledger and says what would be lost. With `--yes` the ledger is cut
-/// back to the whole appends before the damage; the files that held the rest are put aside under
-/// names that end in `.damaged`, and nothing is removed. Restoring a backup loses less: try that
-/// first. A run that a crash has torn needs no repair; opening cuts it back by itself.
+/// Find the first damage of the ledger and say what would be lost; with --yes cut it off.
+///
+/// With --yes the ledger is cut back to the whole appends before the damage; the files that held the
+/// rest are put aside under names that end in `.damaged`, and nothing is removed. Restoring a backup
+/// loses less: try that first. A run that a crash has torn needs no repair; opening cuts it back by
+/// itself.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  cxledger repair --data /var/lib/cxledger
+  cxledger repair --data /var/lib/cxledger --yes")]
 pub struct Repair {
     /// The data directory.
-    #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data")]
+    #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data", value_name = "DIR")]
     data: PathBuf,
     /// Do it.
     #[arg(long)]

@@ -25,10 +25,10 @@ pub struct Replay {
     /// The customer's id.
     customer: CustomerId,
     /// A position of the ledger, or a time at which the ledger had taken the events; the head if left out.
-    #[arg(long)]
+    #[arg(long, value_name = "POSITION|TIME")]
     as_of: Option<String>,
     /// The data directory.
-    #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data")]
+    #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data", value_name = "DIR")]
     data: PathBuf,
     /// One JSON object instead of tables.
     #[arg(long)]

@@ -28,7 +28,7 @@ pub struct Restore {
     #[arg(value_name = "DIR")]
     from: PathBuf,
     /// The new data directory.
-    #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data")]
+    #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data", value_name = "DIR")]
     data: PathBuf,
     /// One JSON object.
     #[arg(long)]

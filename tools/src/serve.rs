@@ -23,7 +23,7 @@ use crate::open::Opened;
   cxledger serve --esdb 127.0.0.1:2113")]
 pub struct Serve {
     /// The data directory; made if it is not there.
-    #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data")]
+    #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data", value_name = "DIR")]
     data: PathBuf,
     #[command(flatten)]
     network: Network,

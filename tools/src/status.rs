@@ -22,7 +22,7 @@ use crate::quarantine::store::Quarantine;
 How the views of a running server are doing: GraphQL `{ projectionStatus { name state position } }`, `/health/ready` or `/metrics`.")]
 pub struct Status {
     /// The data directory.
-    #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data")]
+    #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data", value_name = "DIR")]
     data: PathBuf,
     /// One JSON object.
     #[arg(long)]

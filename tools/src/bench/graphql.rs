@@ -35,6 +35,7 @@ const QUERY: &str = "query Page($customer: ID!) { timeline(customer: $customer, 
 
 /// A page of 50 timeline entries of 8 fields, over GraphQL and by a bare handler.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: cxledger bench graphql --json")]
 pub struct Graphql {
     /// Print one JSON object and nothing else.
     #[arg(long)]
