@@ -40,8 +40,10 @@ pub struct Listening {
     pub tokens: Option<Tokens>,
     /// Host names and origins.
     pub api: ApiConfig,
-    listener: Held,
-    event_store: Option<(Held, Option<Tls>)>,
+    /// Of the server.
+    pub listener: Held,
+    /// Of the event store, if it is wanted.
+    pub event_store: Option<(Held, Option<Tls>)>,
 }
 
 /// A listener that belongs to no runtime yet.
@@ -71,13 +73,6 @@ impl Meeting {
             Some(store) => Some((take(store.listen, "--esdb")?, store.tls)),
         };
         Ok(Listening { tokens, api, listener, event_store })
-    }
-}
-
-impl Listening {
-    /// The parts: tokens, configuration, the listener, and that of the event store.
-    pub fn into_parts(self) -> (Option<Tokens>, ApiConfig, Held, Option<(Held, Option<Tls>)>) {
-        (self.tokens, self.api, self.listener, self.event_store)
     }
 }
 

@@ -45,7 +45,7 @@ struct EventStore {
 impl Node {
     /// Starts the views, to serve at addresses that were taken.
     pub async fn start(opened: &Opened, listening: Listening) -> anyhow::Result<Self> {
-        let (tokens, api, listener, store) = listening.into_parts();
+        let Listening { tokens, api, listener, event_store: store } = listening;
         let listener = listener.on_this_runtime()?;
         let address = listener.local_addr()?;
         let ledger = Arc::clone(opened.book.ledger());

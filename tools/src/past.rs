@@ -94,7 +94,7 @@ impl Past {
         match server {
             Some(server) => say!("ask the server at {server}, for example"),
             None => {
-                say!("start a server with `cxledger serve --data {data}` and ask it, for example")
+                say!("start a server with `cxledger serve --data {data}` and ask it, for example");
             }
         }
         say!(

@@ -1,6 +1,8 @@
 //! The commands as somebody meets them at a shell: what they print, what they refuse, and that a
 //! refusal writes nothing.
 
+#![allow(clippy::unwrap_used)] // a test may panic
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;

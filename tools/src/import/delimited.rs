@@ -140,21 +140,20 @@ fn check_header(names: &[String], encoding: &'static Encoding) -> anyhow::Result
 fn described(names: &[String], spec: &FileSpec) -> String {
     let shown: Vec<String> =
         names.iter().take(PRINTED).map(|name| name.escape_debug().to_string()).collect();
-    let mut text = format!("the file has: {}", shown.join(", "));
-    if names.len() > PRINTED {
-        text.push_str(&format!(" and {} more", names.len() - PRINTED));
-    }
+    let more = names.len().saturating_sub(PRINTED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let others = [";", "\t", "|", ","].into_iter();
     let other = others.filter(|other| other.as_bytes() != [spec.delimiter().unwrap_or(b',')]);
-    if let (Format::Csv, [one]) = (spec.format, names)
-        && let Some(other) = other.max_by_key(|other| one.matches(other).count())
-        && one.contains(other)
-    {
-        text.push_str(&format!(
-            "\nis its delimiter another? try `delimiter = {other:?}` in [file]"
-        ));
-    }
-    text
+    let delimiter = match (spec.format, names) {
+        (Format::Csv, [one]) => {
+            let most = other.max_by_key(|other| one.matches(other).count());
+            most.filter(|other| one.contains(other)).map(|other| {
+                format!("\nis its delimiter another? try `delimiter = {other:?}` in [file]")
+            })
+        }
+        _ => None,
+    };
+    format!("the file has: {}{more}{}", shown.join(", "), delimiter.unwrap_or_default())
 }
 
 impl Table {

@@ -88,7 +88,7 @@ fn look_ahead(rows: &mut dyn Rows, mapping: &MappingText) -> anyhow::Result<VecD
     }
     let missing = columns.missing(|name| first.iter().any(|row| row.has(name)));
     if !first.is_empty() && !missing.is_empty() {
-        let known = || first.iter().flat_map(|row| row.names());
+        let known = || first.iter().flat_map(Row::names);
         bail!(
             "the mapping names columns that none of the first {} rows has: {}\n\
              correct the names in the mapping, or say `optional = true` where a column may be left out",
