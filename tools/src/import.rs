@@ -36,6 +36,7 @@ use jiff::Timestamp;
 use crate::nearest::hint;
 use crate::open::Opened;
 use crate::quarantine::store::{LIMIT_BYTES, Quarantine};
+use crate::say::{counted, data_option};
 use crate::table::compact;
 use counts::{Counts, Summary};
 use file::{check_all, import_file};
@@ -85,7 +86,7 @@ impl Import {
             bar.finish_and_clear();
             summaries.push(summary?);
         }
-        print(&summaries, self.json)
+        print(&summaries, &self.data, self.json)
     }
 }
 
@@ -116,7 +117,7 @@ fn progress() -> ProgressBar {
     )
 }
 
-fn print(summaries: &[Summary], json: bool) -> anyhow::Result<()> {
+fn print(summaries: &[Summary], data: &std::path::Path, json: bool) -> anyhow::Result<()> {
     if json {
         say!("{}", serde_json::to_string_pretty(summaries)?);
         return Ok(());
@@ -145,13 +146,17 @@ fn print(summaries: &[Summary], json: bool) -> anyhow::Result<()> {
     say!("{table}\n{:.0} events a second", total.events as f64 / seconds.max(0.001));
     if total.erased > 0 {
         say!(
-            "{} rows say something new of customers who were erased: nothing more is recorded of \
-             them. Let the rows go with `cxledger quarantine drop`.",
-            total.erased
+            "{} say something new of customers who were erased: nothing more is recorded of them. \
+             Let the rows go with `cxledger quarantine drop`, or leave that to the next start of a \
+             server.",
+            counted(total.erased, "row")
         );
     }
     if total.quarantined > 0 {
-        say!("See the rows that could not be taken with `cxledger quarantine list`.");
+        say!(
+            "See the rows that could not be taken with `cxledger quarantine list{}`.",
+            data_option(data)
+        );
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! cxledger: every customer interaction as an immutable event, and the views folded from them.
 
 use std::io::IsTerminal;
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
@@ -82,7 +83,7 @@ enum Command {
     Torture(torture::Torture),
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
     let filter = tracing_subscriber::EnvFilter::try_from_env("CXLEDGER_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
     // Colours are for a terminal, and only for those who want them.
@@ -90,7 +91,17 @@ fn main() -> anyhow::Result<()> {
         && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours);
     log.with_writer(std::io::stderr).init();
-    match Cli::parse().command {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say::refusal(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    match command {
         Command::Demo(command) => command.run(),
         Command::Serve(command) => command.run(),
         Command::Import(command) => command.run(),

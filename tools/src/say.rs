@@ -34,6 +34,19 @@ pub fn aside(what: Arguments<'_>) {
     let _ = writeln!(out, "{what}").and_then(|()| out.flush());
 }
 
+/// Prints why a command was refused, with what it came from. Where in the program that was helps
+/// nobody who reads it.
+pub fn refusal(error: &anyhow::Error) {
+    let mut text = format!("Error: {error}");
+    for cause in error.chain().skip(1) {
+        let cause = cause.to_string().replace('\n', "\n  ");
+        text.push_str("\n  because: ");
+        text.push_str(&cause);
+    }
+    // Nobody may be there to read it.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 /// ` --data DIR` as a next command needs it: nothing where the usual directory is meant.
 pub fn data_option(data: &Path) -> String {
     if data == Path::new("cxledger-data") || data == Path::new("./cxledger-data") {

@@ -1,6 +1,6 @@
 //! `cxledger status`: what is in a data directory, and how its views are doing.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::census::{Census, grouped, mebibytes, size_bytes};
 use crate::open::{Opened, Places};
 use crate::quarantine::store::Quarantine;
+use crate::say::data_option;
 
 /// Show what is in a data directory: how many events, streams, customers and quarantined rows, and
 /// how much room they take.
@@ -114,23 +115,26 @@ impl Status {
         let data = self.data.display();
         let keys = opened.book.vault().counts();
         let streams = census.streams.map_or("not counted".to_owned(), grouped);
+        let recorded = census.recorded_at.map_or(String::new(), |recorded_at| {
+            format!(", recorded at {}", recorded_at.strftime("%Y-%m-%dT%H:%M:%SZ"))
+        });
+        let none = format!("none: start one with `cxledger serve{}`", data_option(&self.data));
         say!("directory    {data}");
         if let Some(address) = elsewhere {
             say!("ledger       at {address}");
         }
-        say!("position     {}", census.head);
-        if let Some(recorded_at) = census.recorded_at {
-            say!("recorded     {}", recorded_at.strftime("%Y-%m-%dT%H:%M:%SZ"));
-        }
+        say!("position     {}{recorded}", census.head);
+        say!("server       {}\n", opened.served.as_deref().unwrap_or(&none));
         for (name, count, more) in [
             ("events", grouped(census.events), String::new()),
             ("streams", streams, String::new()),
             ("customers", grouped(census.customers), String::new()),
             ("keys", grouped(keys.live), format!("{} erased", grouped(keys.destroyed))),
-            ("quarantined", grouped(quarantined), rows_hint(quarantined, &data)),
+            ("quarantined", grouped(quarantined), rows_hint(quarantined, &self.data)),
         ] {
             say!("{}", format!("{name:<12} {count:>13}  {more}").trim_end());
         }
+        say!("");
         for (name, bytes) in [
             ("on disk", disk.all()),
             ("  ledger", disk.ledger),
@@ -141,14 +145,12 @@ impl Status {
         ] {
             say!("{name:<12} {:>13}", mebibytes(bytes));
         }
-        let none = format!("none: start one with `cxledger serve --data {data}`");
-        say!("server       {}", opened.served.as_deref().unwrap_or(&none));
     }
 }
 
-fn rows_hint(quarantined: u64, data: &impl std::fmt::Display) -> String {
+fn rows_hint(quarantined: u64, data: &Path) -> String {
     match quarantined {
         0 => String::new(),
-        _ => format!("rows: see `cxledger quarantine list --data {data}`"),
+        _ => format!("rows: see `cxledger quarantine list{}`", data_option(data)),
     }
 }
