@@ -139,7 +139,7 @@ def demo(folder):
     check("every view agrees with a fresh fold", all(v["agrees"] for v in verdict["views"])
           and len(verdict["views"]) >= 8, verdict)
 
-    other = run("demo", "--customers", "200", "--data", data, fails=True)
+    other = run("demo", "--customers", "200", "--data", data, "--listen", "127.0.0.1:0", fails=True)
     check("another year is not told into this one", "--customers 150 --seed 1" in other, other)
     server = Server("demo", "--customers", "150", "--data", data).until("the next run goes on")
     check("a second run goes on from there", "already" in server.said, server.said)
