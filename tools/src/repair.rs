@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
+use anyhow::ensure;
 use clap::Args;
 use cx_ledger::embedded::repair;
+
+use crate::open::Places;
 
 /// Find the first damage of the ledger and say what would be lost; with --yes cut it off.
 ///
@@ -27,7 +30,13 @@ pub struct Repair {
 /// Runs the command.
 pub fn run(args: &Repair) -> anyhow::Result<()> {
     crate::elsewhere::must_not_be("its own tools repair it")?;
-    let Some(cut) = repair(&args.data.join("ledger"), args.yes)? else {
+    let ledger = Places::new(&args.data).ledger();
+    ensure!(
+        ledger.exists(),
+        "there is no ledger in {}: name the data directory with --data",
+        args.data.display()
+    );
+    let Some(cut) = repair(&ledger, args.yes)? else {
         say!("every byte is as it was written; there is nothing to repair");
         return Ok(());
     };

@@ -72,7 +72,7 @@ impl Verify {
                 wrong.push(verdict.view);
             }
             if !self.json {
-                say!("view   {:<20} {says} at {} ", verdict.view, verdict.head.position);
+                say!("view   {:<20} {says} at {}", verdict.view, verdict.head.position);
                 say!("       root {}", verdict.head.root);
             }
         }

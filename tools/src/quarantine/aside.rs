@@ -38,22 +38,29 @@ impl IngestAside {
     /// Drops the rows of customers who were erased, now and again while the server runs: an
     /// erasure over the API does not wait for it.
     pub async fn drop_erased_rows(self: Arc<Self>, book: Book) {
-        let mut erased = None;
+        let mut known = None;
         let mut every = tokio::time::interval(LOOK_EVERY);
         loop {
             every.tick().await;
-            let now = book.vault().counts().destroyed;
-            if erased == Some(now) {
-                continue;
-            }
-            match drop_erased(&book, &self.store).await {
-                Ok(0) => erased = Some(now),
-                Ok(rows) => {
+            self.look(&book, &mut known).await;
+        }
+    }
+
+    /// Drops rows if others are erased than were known to be.
+    async fn look(&self, book: &Book, known: &mut Option<u64>) {
+        let erased = Some(book.vault().counts().destroyed);
+        if *known == erased {
+            return;
+        }
+        match drop_erased(book, &self.store).await {
+            Ok(rows) => {
+                *known = erased;
+                if rows > 0 {
                     tracing::info!(rows, "rows of erased customers left the quarantine");
-                    erased = Some(now);
                 }
-                Err(error) => tracing::warn!("rows of erased customers stay for now: {error:#}"),
             }
+            // It is tried again at the next look.
+            Err(error) => tracing::warn!("rows of erased customers stay for now: {error:#}"),
         }
     }
 
@@ -94,5 +101,43 @@ impl IngestAside {
 impl Aside for IngestAside {
     fn keep(&self, event: &CloudEvent, reason: &str) -> Result<(), String> {
         self.put(event, reason).map_err(|error| format!("{error:#}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cx_ledger::MemoryLedger;
+    use cx_model::CustomerId;
+    use serde_json::json;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_sent_of_a_customer_leaves_with_their_erasure() {
+        let directory = tempfile::tempdir().unwrap();
+        let vault = Arc::new(Vault::in_memory());
+        let book = Book::new(Arc::new(MemoryLedger::new()), vault.clone());
+        let aside = IngestAside::open(directory.path(), vault.clone()).unwrap();
+        let customers = [1, 2].map(|n| CustomerId(uuid::Uuid::from_u128(n)));
+        vault.ensure(&customers).unwrap();
+        for (n, customer) in customers.iter().enumerate() {
+            let event = json!({
+                "specversion": "1.0", "id": n.to_string(), "source": "crm",
+                "type": "cx.InteractionRecorded", "subject": customer.to_string(),
+                "data": { "kind": "call", "channel": "pigeon" },
+            });
+            let event = CloudEvent::from_json(event).unwrap();
+            aside.keep(&event, "no such channel").unwrap();
+        }
+        let mut known = None;
+        let rows = || aside.store.lock().unwrap().len();
+        aside.look(&book, &mut known).await;
+        assert_eq!(rows(), 2);
+        vault.destroy(customers[0]).unwrap();
+        aside.look(&book, &mut known).await;
+        assert_eq!((rows(), known), (1, Some(1)));
+        let left = Quarantine::look(directory.path(), vault, Timestamp::now()).unwrap();
+        let left = left.entries().unwrap();
+        assert!(left[0].values.iter().any(|(_, value)| *value == customers[1].to_string()));
     }
 }

@@ -217,7 +217,7 @@ mod tests {
         let id = "00000000-0000-0000-0000-00000000000a";
         let mut streams = Streams::default();
         for name in [&format!("customer-{id}"), "customer-7", "customer-7", "free", "case-1"] {
-            streams.intern(name);
+            streams.intern(name, split(name).map(|(_, id)| id));
         }
         let counts: Vec<_> = streams.by_category().into_iter().collect();
         let expected = [("case", 1), ("customer", 2), ("free", 1)];
