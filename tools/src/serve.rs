@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use cx_api::auth::Tokens;
+use cx_api::documents::{Trust, Trusted};
 use cx_api::esdb::listen::{Tls, choose_cryptography};
 use cx_api::http::ApiConfig;
 
@@ -68,6 +69,12 @@ pub struct Network {
     /// A name the server may be asked under, beside the loopback ones.
     #[arg(long = "host")]
     pub hosts: Vec<String>,
+    /// A manifest of trusted documents: a JSON object of ids and documents (relay-compiler), or Apollo's persisted query manifest. Requests name one by `documentId`.
+    #[arg(long, env = "CXLEDGER_DOCUMENTS")]
+    pub documents: Option<PathBuf>,
+    /// Run no document but those of the manifest.
+    #[arg(long, requires = "documents")]
+    pub documents_only: bool,
     /// The origin of a page that may call across sites, such as `https://desk.example.org`.
     #[arg(long = "origin")]
     pub origins: Vec<String>,
@@ -80,6 +87,10 @@ impl Network {
         let mut api = ApiConfig::default();
         api.hosts.clone_from(&self.hosts);
         api.origins.clone_from(&self.origins);
+        if let Some(manifest) = &self.documents {
+            let trust = if self.documents_only { Trust::Require } else { Trust::Prefer };
+            api.trusted = Trusted::read(manifest, trust)?;
+        }
         Ok(Meeting { listen: self.listen, tokens, api, event_store: None })
     }
 }
