@@ -103,8 +103,20 @@ def demo(folder):
     head = server.ask("{ ledger { head } }")["data"]["ledger"]["head"]
     status = server.ask("{ projectionStatus { name state eventsBehind stalledAt } }")["data"]
     check("no view stalls", all(not v["stalledAt"] for v in status["projectionStatus"]), status)
-    quiet = run("import", "nowhere.csv", "--mapping", "purchases", "--data", data, fails=True)
-    check("a second writer is told what to do", "stop" in quiet or "nowhere.csv" in quiet, quiet)
+    rows = os.path.join(folder, "purchases.txt")
+    with open(rows, "w", encoding="utf-8") as file:
+        file.write("customer_id date number_of_cds dollar_value\n00001 19970101 1 11.77\n")
+    quiet = run("import", rows, "--mapping", "purchases", "--data", data, fails=True)
+    check("a second writer is told what to do", "stop it" in quiet, quiet)
+    quiet = run("import", rows, "nowhere.csv", "--mapping", "purchases", "--data", data, fails=True)
+    check("a file that is missing is said before one is taken", "nowhere.csv" in quiet
+          and "nothing was imported" in quiet, quiet)
+    counts = json.loads(run("status", "--data", data, "--json"))
+    check("status counts what is there", counts["customers"] == 150 and counts["events"] > 150
+          and counts["bytesOnDisk"] > counts["ledgerBytes"] > 0, counts)
+    whole = json.loads(run("explain", "timeline", customer, "--data", data, "--json"))
+    check("a timeline is explained without naming a page", whole["key"].startswith(customer + "/"),
+          whole)
     reasons = json.loads(run("explain", "customer", customer, "--data", data, "--json"))
     check("a row is explained by its events", reasons["reasons"] and
           reasons["reasons"][0]["before"] is None, reasons)
@@ -114,6 +126,9 @@ def demo(folder):
                            " | head -1"], capture_output=True, text=True)
     check("a reader that goes away ends a command quietly", pipe.returncode in (0, 141)
           and pipe.stderr == "", pipe)
+    late = run("replay", customer, "--as-of", str(int(head) * 9), "--data", data, fails=True)
+    check("a position beyond the end is refused with where the end is",
+          "its last event is at position" in late, late)
     early = run("replay", customer, "--as-of", "2001-01-01T00:00:00Z", "--data", data, fails=True)
     check("a time before the first event is explained", "first event was recorded at" in early, early)
     wide = run("replay", customer, "--data", data)
@@ -124,6 +139,8 @@ def demo(folder):
     check("every view agrees with a fresh fold", all(v["agrees"] for v in verdict["views"])
           and len(verdict["views"]) >= 8, verdict)
 
+    other = run("demo", "--customers", "200", "--data", data, "--listen", "127.0.0.1:0", fails=True)
+    check("another year is not told into this one", "--customers 150 --seed 1" in other, other)
     server = Server("demo", "--customers", "150", "--data", data).until("the next run goes on")
     check("a second run goes on from there", "already" in server.said, server.said)
     again = server.ask("{ ledger { head } }")["data"]["ledger"]["head"]
@@ -191,7 +208,7 @@ def restored(folder, data, customer):
     server.stop()
     check("the log has no colours where nobody sees them", "DEBUG" in server.said
           and "\x1b[" not in server.said, server.said)
-    check("the erasure is repeated", "1 keys" in server.said, server.said)
+    check("the erasure is repeated", "1 key destroyed" in server.said, server.said)
     check("and the customer reads ERASED", "ERASED" in run("replay", customer, "--data", new))
 
 

@@ -1,36 +1,108 @@
-//! `cxledger backup`: a copy of the ledger, also while a server runs.
+//! `cxledger backup`: a copy of the ledger and the quarantine, also while a server runs.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::Args;
 use cx_ledger::EmbeddedLog;
 use cx_ledger::embedded::Verified;
+use serde_json::json;
 
-/// Copies everything that is durable into a new directory and reads every byte of the copy. A
-/// server may go on writing. The key store is not copied: keep its backup elsewhere, since a copy of
-/// both opens what was erased later.
+use crate::open::Places;
+use crate::quarantine::carry;
+use crate::quarantine::store::FOLDER;
+use crate::say::counted;
+
+/// Copy the ledger and the quarantine into a new directory, and read every byte of the copy.
+///
+/// A server may go on writing meanwhile. The key store is not copied: keep its backup elsewhere,
+/// since a copy of both opens what was erased later.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  cxledger backup /backup/2026-01-31
+  cxledger backup /backup/2026-01-31 --data /var/lib/cxledger --json
+
+Copy the folder keys of the data directory too, to another place. Back with `cxledger restore`.")]
 pub struct Backup {
-    /// The data directory.
-    #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data")]
-    data: PathBuf,
     /// A new or empty directory.
+    #[arg(value_name = "DIR")]
     to: PathBuf,
+    /// The data directory.
+    #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data", value_name = "DIR")]
+    data: PathBuf,
+    /// One JSON object.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Runs the command.
 pub fn run(args: &Backup) -> anyhow::Result<()> {
-    crate::elsewhere::must_not_be("back up the event store itself, and the directory keys")?;
-    let (log, _) = EmbeddedLog::open_read_only(&args.data.join("ledger"))?;
+    crate::elsewhere::must_not_be(
+        "back up the event store itself, and the directories keys and quarantine",
+    )?;
+    let places = Places::new(&args.data);
+    ensure!(
+        places.ledger().exists(),
+        "there is no ledger in {}: name the data directory with --data",
+        args.data.display()
+    );
+    let (log, _) = EmbeddedLog::open_read_only(&places.ledger())?;
+    // The quarantine first: what is taken out of it meanwhile is then in the ledger's copy.
+    let aside = Aside::of(&places.quarantine(), &args.to).context("no backup was made")?;
     let verified = log.backup_to(&args.to).context("no backup was made")?;
-    show("the backup holds", &verified);
-    Ok(())
+    let rows = aside.put(&args.to.join(FOLDER)).context("the quarantine could not be copied")?;
+    show(&verified, "the backup holds", rows, &args.to, args.json)
 }
 
 /// Prints what was proven.
-pub fn show(what: &str, verified: &Verified) {
+pub fn show(
+    verified: &Verified,
+    what: &str,
+    quarantine_files: u64,
+    place: &Path,
+    as_json: bool,
+) -> anyhow::Result<()> {
     let digest = verified.digest_text();
     let (head, appends) = (verified.head, verified.appends);
-    say!("{what} {appends} appends up to position {head}\ndigest {digest}");
+    if as_json {
+        let answer = json!({
+            "directory": place, "appends": appends, "position": head.to_string(),
+            "digest": digest, "quarantineFiles": quarantine_files,
+        });
+        say!("{}", serde_json::to_string_pretty(&answer)?);
+        return Ok(());
+    }
+    say!("{what} {} up to position {head}", counted(appends, "append"));
+    say!("digest {digest}");
+    say!("and the quarantine: {} of sealed rows", counted(quarantine_files, "file"));
+    Ok(())
+}
+
+/// A copy of the quarantine beside the backup, until there is a backup to put it into.
+struct Aside(PathBuf);
+
+impl Aside {
+    fn of(quarantine: &Path, to: &Path) -> anyhow::Result<Self> {
+        let to = std::path::absolute(to)?;
+        let name = to.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let aside = to.with_file_name(format!(".{name}.{}", uuid::Uuid::new_v4()));
+        fs::create_dir_all(&aside)
+            .with_context(|| format!("{} cannot be made", aside.display()))?;
+        let aside = Self(aside);
+        carry::copy(quarantine, &aside.0)
+            .with_context(|| format!("{} cannot be copied", quarantine.display()))?;
+        Ok(aside)
+    }
+
+    fn put(self, to: &Path) -> std::io::Result<u64> {
+        carry::copy(&self.0, to)
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        // What is left of it is sealed, and named as what it is not: no backup.
+        let _ = fs::remove_dir_all(&self.0);
+    }
 }

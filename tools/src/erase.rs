@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::Args;
 use cx_model::{Actor, CustomerId};
+use serde_json::json;
 
 use crate::open::Opened;
+use crate::say::counted;
 
 /// Erase a customer: their key is destroyed, and every personal value reads ERASED from then on.
 #[derive(Debug, Args)]
@@ -24,8 +26,11 @@ pub struct Erase {
     #[arg(long)]
     yes: bool,
     /// The data directory.
-    #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data")]
+    #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data", value_name = "DIR")]
     data: PathBuf,
+    /// One JSON object.
+    #[arg(long)]
+    json: bool,
 }
 
 impl Erase {
@@ -38,7 +43,22 @@ impl Erase {
         let actor = Actor::System { name: "cxledger erase".into() };
         let erased = opened.book.erase(self.customer, &self.reason, actor);
         let erasure = opened.runtime.block_on(erased)?;
+        let rows = opened.drop_rows_of_the_erased()?;
+        if self.json {
+            let answer = json!({
+                "customer": self.customer.to_string(),
+                "position": erasure.position.to_string(),
+                "repeated": erasure.repeated,
+                "quarantinedRowsDropped": rows,
+            });
+            say!("{}", serde_json::to_string_pretty(&answer)?);
+            return Ok(());
+        }
         say!("{} is erased as of position {}", self.customer, erasure.position);
+        if rows > 0 {
+            say!("{} of erased customers dropped from the quarantine", counted(rows, "row"));
+        }
+        say!("now erase them in the backups of {} too", opened.places.keys().display());
         Ok(())
     }
 }

@@ -1,24 +1,26 @@
 //! `cxledger explain`: every event behind a row of a view, with the row before and after.
 
+mod keys;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use anyhow::bail;
 use clap::Args;
-use cx_projections::{Engine, Options, reasons};
+use cx_model::CustomerId;
+use cx_projections::views::Timeline;
+use cx_projections::{Engine, Options, Projection, Reasons, reasons};
 use serde_json::{Value, json};
 
 use crate::open::Opened;
+use crate::readable::readable;
 use crate::replay::event_json;
-use crate::table::table;
+use crate::table::compact;
 
 /// Explain a row of a view: every event behind it, with the row before and after.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  cxledger explain customer customer-6f1c0a52-6a8e-4f1c-9d54-0d8c2f9a7e11
-  cxledger explain satisfaction 'instrument-…/NETPRO///2017-05' --limit 5 --json
-
-The keys of the cells behind a figure are in the GraphQL field `satisfaction { cells }`.")]
+#[command(after_help = keys::help())]
 pub struct Explain {
     /// The view's name.
     view: String,
@@ -27,11 +29,11 @@ pub struct Explain {
     /// At most so many events.
     #[arg(long, default_value_t = 20)]
     limit: usize,
-    /// Only events after the one of this number.
+    /// Only events after the one of this number, as a page before says it.
     #[arg(long, default_value_t = 0)]
     after: u64,
     /// The data directory.
-    #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data")]
+    #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data", value_name = "DIR")]
     data: PathBuf,
     /// One JSON object.
     #[arg(long)]
@@ -42,13 +44,18 @@ impl Explain {
     /// Folds the views in a directory of their own, beside a running server, and explains the row.
     pub fn run(&self) -> anyhow::Result<()> {
         let opened = Opened::to_read(&self.data)?;
+        let ledger = Arc::clone(opened.book.ledger());
+        let whole_timeline = self.view == Timeline::NAME && !self.key.contains('/');
+        let asked = if whole_timeline { format!("{}/1", self.key) } else { self.key.clone() };
+        opened.runtime.block_on(keys::check(&*ledger, &self.view, &asked))?;
         let views = Scratch::new()?;
         opened.runtime.block_on(async {
-            let ledger = Arc::clone(opened.book.ledger());
             let head = ledger.head().await?;
             let engine = Engine::start(ledger, views.path(), Options::default()).await?;
             engine.at_least(head, &[&self.view], std::time::Duration::MAX).await?;
-            let found = reasons(&engine, &self.view, &self.key, self.after, self.limit).await;
+            let (key, pages) =
+                if whole_timeline { last_page(&engine, &self.key)? } else { (asked, 1) };
+            let found = reasons(&engine, &self.view, &key, self.after, self.limit).await;
             engine.shutdown().await;
             let mut found = found?;
             let mut steps = Vec::with_capacity(found.reasons.len());
@@ -62,34 +69,59 @@ impl Explain {
             }
             if self.json {
                 let answer = json!({
-                    "view": self.view, "key": self.key, "asOf": found.as_of.to_string(),
+                    "view": self.view, "key": key, "asOf": found.as_of.to_string(),
                     "row": found.row, "reasons": steps, "more": found.more,
                 });
                 say!("{}", serde_json::to_string_pretty(&answer)?);
                 return Ok(());
             }
-            say!("{} {} as of position {}", self.view, self.key, found.as_of);
-            match &found.row {
-                Some(row) => say!("{}\n", difference(None, Some(row))),
-                None => say!("there is no such row now\n"),
-            }
-            for (reason, step) in found.reasons.iter().zip(&steps) {
-                let event = &reason.event;
-                say!(
-                    "position {}  {}  {}",
-                    event.position,
-                    event.envelope.occurred_at,
-                    event.event.event_type()
-                );
-                let row = |name: &str| step.get(name).filter(|row| !row.is_null());
-                say!("{}\n", difference(row("before"), row("after")));
-            }
-            if found.more {
-                let last = found.reasons.last().map_or(0, |reason| reason.ordinal);
-                say!("\nThere is more: add --after {last}");
-            }
+            self.print(&key, pages, &found, &steps);
             Ok(())
         })
+    }
+
+    fn print(&self, key: &str, pages: usize, found: &Reasons, steps: &[Value]) {
+        say!("{} {key} as of position {}", self.view, found.as_of);
+        if pages > 1 {
+            let customer = &self.key;
+            say!("the last of {pages} pages; name another with its number: {customer}/1");
+        }
+        match &found.row {
+            Some(row) => say!("{}\n", difference(None, Some(row))),
+            None => say!("there is no such row now\n"),
+        }
+        for (reason, step) in found.reasons.iter().zip(steps) {
+            let event = &reason.event;
+            say!(
+                "position {}  {}  {}",
+                event.position,
+                event.envelope.occurred_at,
+                event.event.event_type()
+            );
+            let row = |name: &str| step.get(name).filter(|row| !row.is_null());
+            say!("{}\n", difference(row("before"), row("after")));
+        }
+        if found.more {
+            let last = found.reasons.last().map_or(0, |reason| reason.ordinal);
+            say!("There is more: add --after {last}");
+        }
+    }
+}
+
+/// The key of the last page of a customer's timeline, and how many pages there are.
+fn last_page(engine: &Engine, customer: &str) -> anyhow::Result<(String, usize)> {
+    let reader = engine.reader::<Timeline>();
+    let id: CustomerId = customer.parse()?;
+    let directory = reader.snapshot()?.get(&(id, 0))?;
+    match directory.map(|row| row.view) {
+        Some(Timeline::Directory(pages)) => {
+            let number = pages.last().map_or(1, |(_, number)| *number);
+            Ok((format!("{customer}/{number}"), pages.len()))
+        }
+        _ => bail!(
+            "the ledger has nothing of {customer}: GraphQL `customer(by: {{identifier: …}})` finds \
+             the id of a customer"
+        ),
     }
 }
 
@@ -102,9 +134,9 @@ fn difference(before: Option<&Value>, after: Option<&Value>) -> String {
     let changed = names.into_iter().filter(|name| old.get(*name) != new.get(*name));
     let text = |of: &BTreeMap<String, String>, name: &String| of.get(name).cloned();
     let mut table = match (before, after) {
-        (Some(_), Some(_)) => table(["field", "before", "after"]),
-        (Some(_), None) => table(["field", "before (the row is gone after)"]),
-        _ => table(["field", "value"]),
+        (Some(_), Some(_)) => compact(["field", "before", "after"]),
+        (Some(_), None) => compact(["field", "before (the row is gone after)"]),
+        _ => compact(["field", "value"]),
     };
     for name in changed {
         let mut cells = vec![name.clone()];
@@ -115,20 +147,28 @@ fn difference(before: Option<&Value>, after: Option<&Value>) -> String {
     if table.is_empty() { "  nothing in the row changed".into() } else { table.to_string() }
 }
 
-/// The plain values inside a row under their paths; what is empty is left out.
+/// The plain values inside a row under their paths, as people read them; what is empty is left out.
 fn fields(path: String, value: &Value, into: &mut BTreeMap<String, String>) {
     let inner = |name: &str| if path.is_empty() { name.into() } else { format!("{path}.{name}") };
+    if let Some(text) = readable(&path, value) {
+        if !value.is_null() {
+            into.insert(path, text);
+        }
+        return;
+    }
     match value {
-        Value::Null => {}
         Value::Object(members) => {
             members.iter().for_each(|(name, value)| fields(inner(name), value, into));
         }
         Value::Array(items) => {
+            // Numbered so that the tenth does not stand before the second.
+            let width = items.len().saturating_sub(1).to_string().len();
             let numbered = items.iter().enumerate();
-            numbered.for_each(|(place, item)| fields(inner(&place.to_string()), item, into));
+            numbered.for_each(|(place, item)| {
+                fields(inner(&format!("{place:0width$}")), item, into);
+            });
         }
-        Value::String(text) => _ = into.insert(path, text.clone()),
-        other => _ = into.insert(path, other.to_string()),
+        _ => {}
     }
 }
 

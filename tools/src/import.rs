@@ -2,7 +2,10 @@
 
 mod build;
 mod catalogue;
+pub mod counts;
 mod delimited;
+mod fields;
+pub mod file;
 mod history;
 pub mod intake;
 pub mod json;
@@ -10,7 +13,7 @@ mod kinds;
 pub mod mapping;
 mod moment;
 mod number;
-mod prepare;
+pub mod prepare;
 mod reader;
 pub mod row;
 pub mod run;
@@ -30,16 +33,28 @@ use comfy_table::CellAlignment;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 
+use crate::nearest::hint;
 use crate::open::Opened;
 use crate::quarantine::store::{LIMIT_BYTES, Quarantine};
-use crate::table::table;
-use run::{Counts, Data, MappingText, Summary, import_file};
+use crate::say::{counted, data_option};
+use crate::table::compact;
+use counts::{Counts, Summary};
+use file::{check_all, import_file};
+use run::{Data, MappingText};
+pub use source::hex;
 
 /// Take the rows of files into the ledger.
 ///
 /// Importing a file again takes nothing twice. Rows that cannot be taken go to the quarantine, see
-/// `cxledger quarantine`.
+/// `cxledger quarantine`. All files are looked at first: if one of them cannot be read with the
+/// mapping, nothing of any is taken.
 #[derive(Debug, clap::Args)]
+#[command(after_help = format!("Examples:
+  cxledger import 2017.csv.gz --mapping airport-2017
+  cxledger import january.csv february.csv --mapping sales.toml --data ./shop
+  cxledger import events.ndjson --mapping cloudevents --json
+
+How to write a mapping: docs/importing.md. Mappings that come with the program: {}.", shipped::names()))]
 pub struct Import {
     /// The files: as they are or packed with gzip.
     #[arg(required = true, value_name = "FILE")]
@@ -48,7 +63,7 @@ pub struct Import {
     #[arg(long, value_name = "MAP.toml")]
     mapping: PathBuf,
     /// The data directory.
-    #[arg(long, env = "CXLEDGER_DATA", default_value = "cxledger-data", value_name = "DIR")]
+    #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data", value_name = "DIR")]
     data: PathBuf,
     /// Print the summary as JSON.
     #[arg(long)]
@@ -59,6 +74,7 @@ impl Import {
     /// Runs the command.
     pub fn run(self) -> anyhow::Result<()> {
         let mapping = load_mapping(&self.mapping)?;
+        check_all(&self.files, &mapping)?;
         let opened = Opened::to_write(&self.data)?;
         let vault = opened.book.vault().clone();
         let mut quarantine = Quarantine::open(&self.data, vault, LIMIT_BYTES, Timestamp::now())?;
@@ -70,7 +86,7 @@ impl Import {
             bar.finish_and_clear();
             summaries.push(summary?);
         }
-        print(&summaries, self.json)
+        print(&summaries, &self.data, self.json)
     }
 }
 
@@ -80,14 +96,15 @@ pub fn load_mapping(path: &std::path::Path) -> anyhow::Result<MappingText> {
     let text = match shipped {
         Some(text) => text.to_owned(),
         None if !path.exists() => bail!(
-            "there is no mapping {}: name a file, or one that comes with the program: {}",
+            "there is no mapping {}{}: name a file, or one that comes with the program: {}",
             path.display(),
+            hint(&path.to_string_lossy(), shipped::MAPPINGS.iter().map(|(name, _)| *name)),
             shipped::names()
         ),
         None => std::fs::read_to_string(path)
             .with_context(|| format!("the mapping {} cannot be read", path.display()))?,
     };
-    MappingText::parse(text).with_context(|| format!("the mapping {}", path.display()))
+    MappingText::parse(text).with_context(|| format!("the mapping {} is not right", path.display()))
 }
 
 fn progress() -> ProgressBar {
@@ -100,13 +117,13 @@ fn progress() -> ProgressBar {
     )
 }
 
-fn print(summaries: &[Summary], json: bool) -> anyhow::Result<()> {
+fn print(summaries: &[Summary], data: &std::path::Path, json: bool) -> anyhow::Result<()> {
     if json {
         say!("{}", serde_json::to_string_pretty(summaries)?);
         return Ok(());
     }
     let mut table =
-        table(["file", "read", "taken", "repeated", "quarantined", "irregular", "events"]);
+        compact(["file", "read", "taken", "repeated", "quarantined", "irregular", "events"]);
     let mut total = Counts::default();
     let row = |name: &str, counts: &Counts| {
         let Counts { read, taken, repeated, quarantined, irregular, events, .. } = counts;
@@ -117,13 +134,7 @@ fn print(summaries: &[Summary], json: bool) -> anyhow::Result<()> {
     };
     for Summary { file, counts, .. } in summaries {
         table.add_row(row(file, counts));
-        total.read += counts.read;
-        total.taken += counts.taken;
-        total.repeated += counts.repeated;
-        total.quarantined += counts.quarantined;
-        total.irregular += counts.irregular;
-        total.events += counts.events;
-        total.erased += counts.erased;
+        total += counts;
     }
     if summaries.len() > 1 {
         table.add_row(row("all", &total));
@@ -135,13 +146,17 @@ fn print(summaries: &[Summary], json: bool) -> anyhow::Result<()> {
     say!("{table}\n{:.0} events a second", total.events as f64 / seconds.max(0.001));
     if total.erased > 0 {
         say!(
-            "{} rows say something new of customers who were erased: nothing more is recorded of \
-             them. Let the rows go with `cxledger quarantine drop`.",
-            total.erased
+            "{} say something new of customers who were erased: nothing more is recorded of them. \
+             Let the rows go with `cxledger quarantine drop`, or leave that to the next start of a \
+             server.",
+            counted(total.erased, "row")
         );
     }
     if total.quarantined > 0 {
-        say!("See the rows that could not be taken with `cxledger quarantine list`.");
+        say!(
+            "See the rows that could not be taken with `cxledger quarantine list{}`.",
+            data_option(data)
+        );
     }
     Ok(())
 }

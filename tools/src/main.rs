@@ -1,25 +1,31 @@
 //! cxledger: every customer interaction as an immutable event, and the views folded from them.
 
 use std::io::IsTerminal;
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 #[macro_use]
 mod say;
 
+mod as_of;
 mod backup;
 mod bench;
+mod census;
 mod copy;
 mod demo;
 mod elsewhere;
 mod erase;
 mod explain;
 mod import;
+mod meeting;
+mod nearest;
 mod new_view;
 mod node;
 mod open;
 mod past;
 mod quarantine;
+mod readable;
 mod repair;
 mod replay;
 mod restore;
@@ -34,9 +40,18 @@ mod warm;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Where somebody begins who has only this program.
+const START: &str = "Begin with
+  cxledger demo                              a year of customers to look at
+  cxledger import FILE --mapping MAP.toml    your own files
+  cxledger serve                             GraphQL at http://127.0.0.1:8080/
+  cxledger COMMAND --help                    examples of each command
+
+CXLEDGER_DATA names the data directory of all commands. CXLEDGER_LOG=info says more on standard error.";
+
 /// An event-sourced customer-experience ledger.
 #[derive(Debug, Parser)]
-#[command(name = "cxledger", version, arg_required_else_help = true)]
+#[command(name = "cxledger", version, arg_required_else_help = true, after_help = START)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -68,7 +83,7 @@ enum Command {
     Torture(torture::Torture),
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
     let filter = tracing_subscriber::EnvFilter::try_from_env("CXLEDGER_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
     // Colours are for a terminal, and only for those who want them.
@@ -76,7 +91,17 @@ fn main() -> anyhow::Result<()> {
         && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours);
     log.with_writer(std::io::stderr).init();
-    match Cli::parse().command {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say::refusal(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    match command {
         Command::Demo(command) => command.run(),
         Command::Serve(command) => command.run(),
         Command::Import(command) => command.run(),
@@ -99,5 +124,33 @@ fn main() -> anyhow::Result<()> {
             schema::Schema::run();
             Ok(())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn each(command: &clap::Command, seen: &mut impl FnMut(&clap::Command)) {
+        if !command.has_subcommands() {
+            seen(command);
+        }
+        let named = command.get_subcommands().filter(|command| command.get_name() != "help");
+        named.for_each(|command| each(command, seen));
+    }
+
+    #[test]
+    fn every_command_says_what_it_does_and_has_an_example() {
+        let mut command = Cli::command();
+        command.build();
+        each(&command, &mut |command| {
+            let name = command.get_name();
+            let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+            assert!(!about.is_empty(), "{name} does not say what it does");
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Example") && help.contains("cxledger "), "{name}: no example");
+        });
     }
 }

@@ -5,8 +5,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 
-/// Writes a new view into the project's source.
+/// Write a new view into the project's source: its file, its line in the list, and a test that passes.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example, in the project's folder:
+  cargo run -p cxledger -- new-view last_contact
+  cargo test -p cx-projections last_contact
+
+docs/adding-a-view.md goes on from there.")]
 pub struct NewView {
     /// Its name in snake_case, such as `last_contact`.
     name: String,
@@ -65,8 +70,48 @@ fn camel_case(name: &str) -> String {
     words.collect()
 }
 
+/// Names the module among the others, where rustfmt would put it.
 fn with_module(views: &str, name: &str, row: &str) -> String {
-    format!("{}\npub mod {name};\npub use {name}::{row};\n", views.trim_end())
+    let module = |line: &str| line.strip_prefix("pub mod ")?.strip_suffix(';').map(str::to_owned);
+    let used = |line: &str| Some(line.strip_prefix("pub use ")?.split_once("::")?.0.to_owned());
+    let lines: Vec<String> = views.lines().map(str::to_owned).collect();
+    let lines = in_order(lines, format!("pub mod {name};"), |line| module(line));
+    let lines = in_order(lines, format!("pub use {name}::{row};"), |line| {
+        used(line).map(|name| sorted(&name))
+    });
+    lines.join("\n") + "\n"
+}
+
+/// Puts a line before the first of its kind that comes after it, or behind the last.
+fn in_order<K: PartialOrd>(
+    mut lines: Vec<String>,
+    line: String,
+    key_of: impl Fn(&str) -> Option<K>,
+) -> Vec<String> {
+    let key = key_of(&line);
+    let later = |known: &String| key_of(known).is_some_and(|known| Some(known) > key);
+    let last = lines.iter().rposition(|line| key_of(line).is_some());
+    let place = lines.iter().position(later).or(last.map(|last| last + 1)).unwrap_or(lines.len());
+    lines.insert(place, line);
+    lines
+}
+
+/// A name as rustfmt sorts what is used (modules it sorts by their bytes): an underscore before everything else, numbers by their value.
+fn sorted(name: &str) -> Vec<(char, u64)> {
+    let mut parts = Vec::new();
+    let mut letters = name.chars().peekable();
+    while let Some(letter) = letters.next() {
+        let Some(mut number) = letter.to_digit(10).map(u64::from) else {
+            parts.push((if letter == '_' { ' ' } else { letter }, 0));
+            continue;
+        };
+        while let Some(digit) = letters.peek().and_then(|next| next.to_digit(10)) {
+            number = number.saturating_mul(10).saturating_add(u64::from(digit));
+            letters.next();
+        }
+        parts.push(('0', number));
+    }
+    parts
 }
 
 /// Puts the line behind the last view of the list.
@@ -148,6 +193,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_module_stands_where_rustfmt_puts_it() {
+        let views = "//! Views.\n\npub mod b2;\npub mod d;\n\npub use b2::B;\npub use d::{D, E};\n";
+        let lines = |name: &str| -> Vec<String> {
+            let views = with_module(views, name, "Row");
+            views.lines().map(str::to_owned).collect()
+        };
+        for (name, place, used) in
+            [("a", 2, 6), ("b_c", 3, 6), ("b1", 2, 6), ("b10", 2, 7), ("c", 3, 7), ("e", 4, 8)]
+        {
+            let lines = lines(name);
+            assert_eq!(lines[place], format!("pub mod {name};"), "{lines:?}");
+            assert_eq!(lines[used], format!("pub use {name}::Row;"), "{lines:?}");
+            assert_eq!(lines.len(), 9);
+        }
+    }
+
+    #[test]
     fn a_new_view_is_a_file_and_a_line() {
         let project = tempfile::tempdir().unwrap();
         let here = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
@@ -161,6 +223,10 @@ mod tests {
         assert!(
             list.contains("last_contact(customer: CustomerId) -> One<LastContact>,\n        }")
         );
+        let views = fs::read_to_string(source.join("views.rs")).unwrap();
+        let modules: Vec<&str> =
+            views.lines().filter(|line| line.starts_with("pub mod ")).collect();
+        assert!(modules.is_sorted() && modules.contains(&"pub mod last_contact;"), "{views}");
         let view = fs::read_to_string(source.join("views/last_contact.rs")).unwrap();
         assert!(view.contains("const NAME: &'static str = \"last_contact\";"));
         assert!(!view.contains("ROW"));

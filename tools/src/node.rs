@@ -5,19 +5,19 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context;
-use cx_api::auth::Tokens;
 use cx_api::esdb::Endpoint;
 use cx_api::esdb::listen::{Tls, listen};
 use cx_api::executor::{ExecutorConfig, Guarded};
-use cx_api::http::{Api, ApiConfig};
+use cx_api::http::Api;
 use cx_api::intake::BookIntake;
 use cx_api::metrics::ApiMetrics;
 use cx_api::schema::{System, schema_with_pasts};
-use cx_api::serve::{Drain, bind, serve};
+use cx_api::serve::{Drain, serve};
 use cx_api::{page, ready};
 use cx_projections::{Engine, Options, Pasts};
 use tokio::net::TcpListener;
 
+use crate::meeting::Listening;
 use crate::open::Opened;
 use crate::quarantine::aside::IngestAside;
 
@@ -31,6 +31,7 @@ pub struct Node {
     address: SocketAddr,
     server_file: std::path::PathBuf,
     event_store: Option<EventStore>,
+    aside: Arc<IngestAside>,
 }
 
 /// The event-store endpoint, about to listen.
@@ -41,35 +42,12 @@ struct EventStore {
     address: SocketAddr,
 }
 
-/// Where the event store listens, and with which certificate.
-pub struct EventStoreMeeting {
-    /// Where to listen; port 0 takes a free one.
-    pub listen: SocketAddr,
-    /// Without one it speaks in the clear.
-    pub tls: Option<Tls>,
-}
-
-/// How a node meets the network.
-pub struct Meeting {
-    /// Where to listen; port 0 takes a free one.
-    pub listen: SocketAddr,
-    /// Who may ask; none on loopback.
-    pub tokens: Option<Tokens>,
-    /// Host names and origins.
-    pub api: ApiConfig,
-    /// The event-store endpoint, if it is wanted.
-    pub event_store: Option<EventStoreMeeting>,
-}
-
 impl Node {
-    /// Starts the views and takes the address.
-    pub async fn start(opened: &Opened, meeting: Meeting) -> anyhow::Result<Self> {
-        let listener = bind(meeting.listen, meeting.tokens.as_ref()).await?;
+    /// Starts the views, to serve at addresses that were taken.
+    pub async fn start(opened: &Opened, listening: Listening) -> anyhow::Result<Self> {
+        let Listening { tokens, api, listener, event_store: store } = listening;
+        let listener = listener.on_this_runtime()?;
         let address = listener.local_addr()?;
-        let store = match meeting.event_store {
-            None => None,
-            Some(store) => Some((bind(store.listen, meeting.tokens.as_ref()).await?, store.tls)),
-        };
         let ledger = Arc::clone(opened.book.ledger());
         let engine = Engine::start(ledger, &opened.places.views(), Options::default()).await?;
         let system = System { book: opened.book.clone(), engine: Arc::new(engine) };
@@ -82,26 +60,36 @@ impl Node {
             .with_current_position(Arc::new(move || Some(ready::lowest_head(&readers))));
         let readiness = Arc::new(ready::SystemReadiness::new(system.clone()));
         let vault = Arc::clone(system.book.vault());
-        let aside = IngestAside::open(opened.places.data(), vault)?;
-        let intake = BookIntake::new(system.book.clone()).with_aside(Arc::new(aside));
+        let aside = Arc::new(IngestAside::open(opened.places.data(), vault)?);
+        let intake = BookIntake::new(system.book.clone()).with_aside(aside.clone());
         let event_store = match store {
             None => None,
             Some((listener, tls)) => {
-                let tokens = meeting.tokens.clone();
-                let endpoint = Endpoint::guarded(&system.book, tokens, drain.clone());
+                let listener = listener.on_this_runtime()?;
+                let endpoint = Endpoint::guarded(&system.book, tokens.clone(), drain.clone());
                 let address = listener.local_addr()?;
                 Some(EventStore { endpoint, listener, tls, address })
             }
         };
-        let router = Api::new(executor, meeting.api, readiness.clone(), drain.clone())
-            .with_tokens(meeting.tokens)
+        let router = Api::new(executor, api, readiness.clone(), drain.clone())
+            .with_tokens(tokens)
             .with_figures(readiness)
             .with_intake(Arc::new(intake))
             .router(page::router());
         let server_file = opened.places.server();
         std::fs::write(&server_file, format!("http://{address}\n"))
             .with_context(|| format!("{} cannot be written", server_file.display()))?;
-        Ok(Self { system, pasts, router, drain, listener, address, server_file, event_store })
+        Ok(Self {
+            system,
+            pasts,
+            router,
+            drain,
+            listener,
+            address,
+            server_file,
+            event_store,
+            aside,
+        })
     }
 
     /// Where it listens.
@@ -129,7 +117,9 @@ impl Node {
         let event_store = self
             .event_store
             .map(|store| tokio::spawn(listen(store.endpoint, store.listener, store.tls)));
+        let sweeping = tokio::spawn(self.aside.drop_erased_rows(self.system.book.clone()));
         let served = serve(self.listener, self.router, self.drain, shutdown).await;
+        sweeping.abort();
         if let Some(event_store) = event_store {
             // It ends by itself, within seconds of the signal.
             event_store.await?;

@@ -1,12 +1,12 @@
 //! A data directory, opened: to write, which one process can, or to read beside it.
 //!
 //! `ledger/` holds the log, `keys/` the vault, `views/` the rows folded from the log (a cache that
-//! rebuilds itself), `past/` views as they stood (made by `cxledger past`), `quarantine/` what could not be imported; `server` names the address of the
-//! server that has the directory open. With `CXLEDGER_LEDGER` set to the address of an event store
+//! rebuilds itself), `past/` views as they stood (made by `cxledger past`), `quarantine/` what could
+//! not be imported; `server` names the address of the server that has the directory open. With `CXLEDGER_LEDGER` set to the address of an event store
 //! the ledger is there, and everything else here.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, bail};
 use cx_ledger::embedded::Options;
@@ -16,9 +16,13 @@ use cx_ledger::{
     VaultError,
 };
 use cx_model::Position;
+use jiff::Timestamp;
 use tokio::runtime::Runtime;
 
 use crate::elsewhere;
+use crate::quarantine::erased::drop_erased;
+use crate::quarantine::store::Quarantine;
+use crate::say::{counted, data_option};
 
 /// The places of a data directory.
 #[derive(Debug, Clone)]
@@ -60,6 +64,11 @@ impl Places {
     /// The views as they stood, by position.
     pub fn past(&self) -> PathBuf {
         self.data.join("past")
+    }
+
+    /// What could not be imported.
+    pub fn quarantine(&self) -> PathBuf {
+        self.data.join(crate::quarantine::store::FOLDER)
     }
 
     /// The address of the server that has the directory open.
@@ -153,11 +162,23 @@ impl Opened {
             return Ok(());
         }
         let alive = self.runtime.block_on(self.book.repeat_erasures())?;
+        let rows = self.drop_rows_of_the_erased()?;
         std::fs::remove_file(&mark)?;
         eprintln!(
-            "The ledger was restored: {alive} keys of customers erased since were destroyed."
+            "The ledger was restored, and who was erased since is erased again: {} destroyed, {} \
+             dropped from the quarantine.",
+            counted(alive, "key"),
+            counted(rows, "row")
         );
         Ok(())
+    }
+
+    /// Drops what the quarantine holds of customers who were erased, and says how many rows.
+    pub fn drop_rows_of_the_erased(&self) -> anyhow::Result<u64> {
+        let vault = Arc::clone(self.book.vault());
+        let (limit, now) = (crate::quarantine::store::LIMIT_BYTES, Timestamp::now());
+        let store = Mutex::new(Quarantine::open(self.places.data(), vault, limit, now)?);
+        self.runtime.block_on(drop_erased(&self.book, &store))
     }
 
     /// Opens a data directory to read, also beside a process that writes it: it shows what was
@@ -182,8 +203,9 @@ impl Opened {
         if places.restored().exists() {
             bail!(
                 "{} was restored from a backup, and its erasures are not repeated yet: start \
-                 `cxledger serve` on it once",
-                data.display()
+                 `cxledger serve{}` once",
+                data.display(),
+                data_option(data)
             );
         }
         let (log, report) = EmbeddedLog::open_read_only(&places.ledger())?;

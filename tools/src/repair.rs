@@ -2,17 +2,25 @@
 
 use std::path::PathBuf;
 
+use anyhow::ensure;
 use clap::Args;
 use cx_ledger::embedded::repair;
 
-/// Finds the first damage of the ledger and says what would be lost. With `--yes` the ledger is cut
-/// back to the whole appends before the damage; the files that held the rest are put aside under
-/// names that end in `.damaged`, and nothing is removed. Restoring a backup loses less: try that
-/// first. A run that a crash has torn needs no repair; opening cuts it back by itself.
+use crate::open::Places;
+
+/// Find the first damage of the ledger and say what would be lost; with --yes cut it off.
+///
+/// With --yes the ledger is cut back to the whole appends before the damage; the files that held the
+/// rest are put aside under names that end in `.damaged`, and nothing is removed. Restoring a backup
+/// loses less: try that first. A run that a crash has torn needs no repair; opening cuts it back by
+/// itself.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  cxledger repair --data /var/lib/cxledger
+  cxledger repair --data /var/lib/cxledger --yes")]
 pub struct Repair {
     /// The data directory.
-    #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data")]
+    #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data", value_name = "DIR")]
     data: PathBuf,
     /// Do it.
     #[arg(long)]
@@ -22,7 +30,13 @@ pub struct Repair {
 /// Runs the command.
 pub fn run(args: &Repair) -> anyhow::Result<()> {
     crate::elsewhere::must_not_be("its own tools repair it")?;
-    let Some(cut) = repair(&args.data.join("ledger"), args.yes)? else {
+    let ledger = Places::new(&args.data).ledger();
+    ensure!(
+        ledger.exists(),
+        "there is no ledger in {}: name the data directory with --data",
+        args.data.display()
+    );
+    let Some(cut) = repair(&ledger, args.yes)? else {
         say!("every byte is as it was written; there is nothing to repair");
         return Ok(());
     };

@@ -2,16 +2,17 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::Args;
 use cx_api::schema::event::body_of;
-use cx_ledger::Ledger;
 use cx_model::{CustomerId, Position, Recorded};
 use cx_projections::fold_history;
 use cx_projections::views::{Customer, OpenCase};
 use serde_json::{Value, json};
 
+use crate::as_of::position_of;
 use crate::open::Opened;
+use crate::readable::scores;
 use crate::table::{keep_whole, table};
 
 /// Replay one customer's history, with the views as they stood.
@@ -24,35 +25,14 @@ pub struct Replay {
     /// The customer's id.
     customer: CustomerId,
     /// A position of the ledger, or a time at which the ledger had taken the events; the head if left out.
-    #[arg(long)]
+    #[arg(long, value_name = "POSITION|TIME")]
     as_of: Option<String>,
     /// The data directory.
-    #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data")]
+    #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data", value_name = "DIR")]
     data: PathBuf,
     /// One JSON object instead of tables.
     #[arg(long)]
     json: bool,
-}
-
-/// The position that `--as-of` means.
-pub async fn position_of(ledger: &dyn Ledger, as_of: Option<&str>) -> anyhow::Result<Position> {
-    let Some(text) = as_of else { return Ok(ledger.head().await?) };
-    if let Ok(position) = text.parse() {
-        return Ok(position);
-    }
-    let time: jiff::Timestamp = text.parse().with_context(|| {
-        format!("{text} is neither a position such as 1200 nor a time such as 2026-01-31T12:00:00Z")
-    })?;
-    let position = ledger.position_at(time).await?;
-    if position == Position::START
-        && let Some(first) = cx_ledger::first_recorded(ledger).await?
-    {
-        bail!(
-            "the ledger's first event was recorded at {first}, after {time}: the time here is the \
-             one at which the ledger took an event, not the one at which it occurred"
-        );
-    }
-    Ok(position)
 }
 
 impl Replay {
@@ -63,9 +43,20 @@ impl Replay {
             let ledger = opened.book.ledger();
             let position = position_of(&**ledger, self.as_of.as_deref()).await?;
             let mut history = opened.book.history(&self.customer.stream()).await?;
+            let first = history.first().map(|event| event.position);
             history.retain(|event| event.position <= position);
-            if history.is_empty() {
-                bail!("{} has no events up to position {position}", self.customer);
+            match first {
+                None => bail!(
+                    "the ledger of {} has nothing of {}: GraphQL `customer(by: {{identifier: …}})` \
+                     finds the id of a customer",
+                    self.data.display(),
+                    self.customer
+                ),
+                Some(first) if history.is_empty() => bail!(
+                    "{} has no events up to position {position}: the first is at position {first}",
+                    self.customer
+                ),
+                Some(_) => {}
             }
             let views = self.views(&history, position);
             for event in &mut history {
@@ -120,7 +111,7 @@ impl Replay {
         say!("  responses    {}", count("responses"));
         say!("  purchases    {}", count("purchases"));
         say!("  open cases   {}", views["openCases"].as_array().map_or(0, Vec::len));
-        say!("  last scores  {}", row["last_scores"]);
+        say!("  last scores  {}", scores(row));
         say!("\nThe rows with every field: add --json.");
     }
 }

@@ -2,34 +2,68 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::Args;
 use cx_ledger::embedded::restore;
 
 use crate::open::Places;
+use crate::quarantine::carry;
+use crate::quarantine::store::FOLDER;
+use crate::say::data_option;
 
-/// Puts a backup into a new data directory, opens it and reads every byte. Nothing that exists is
-/// overwritten. Views are made again when the server starts; the key store comes from its own backup.
+/// Put a backup into a new data directory, open it and read every byte.
+///
+/// Nothing that exists is overwritten. Views are made again when the server starts; the key store
+/// comes from its own backup.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  cxledger restore /backup/2026-01-31 --data ./restored
+
+Then put the backup of the folder keys into it, and start `cxledger serve` on it: customers who were
+erased since that copy of the keys are erased again, in the ledger and in the quarantine.")]
 pub struct Restore {
     /// The directory that `cxledger backup` made.
+    #[arg(value_name = "DIR")]
     from: PathBuf,
     /// The new data directory.
-    #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data")]
+    #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data", value_name = "DIR")]
     data: PathBuf,
+    /// One JSON object.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Runs the command.
 pub fn run(args: &Restore) -> anyhow::Result<()> {
     let places = Places::new(&args.data);
+    ensure!(
+        args.from.is_dir(),
+        "there is no backup in {}: name the directory that `cxledger backup` made",
+        args.from.display()
+    );
+    ensure!(
+        is_empty(&places.quarantine()),
+        "nothing was restored: {} holds rows already, and nothing is overwritten: name a new \
+         directory with --data",
+        places.quarantine().display()
+    );
     mark_restored(&places).context("nothing was restored")?;
     let verified = restore(&args.from, &places.ledger()).context("nothing was restored")?;
-    crate::backup::show("the restored ledger holds", &verified);
-    say!("now put the backup of its keys into {}", args.data.join("keys").display());
-    say!("and start `cxledger serve` on it: erasures made since that backup are repeated first");
+    let rows = carry::copy(&args.from.join(FOLDER), &places.quarantine())
+        .context("the ledger was restored and the quarantine was not")?;
+    crate::backup::show(&verified, "the restored ledger holds", rows, &args.data, args.json)?;
+    if !args.json {
+        say!("now put the backup of its keys into {}", places.keys().display());
+        say!("and start `cxledger serve{}`:", data_option(&args.data));
+        say!("erasures made since that backup are repeated first");
+    }
     Ok(())
+}
+
+fn is_empty(directory: &Path) -> bool {
+    fs::read_dir(directory).map_or(true, |mut entries| entries.next().is_none())
 }
 
 /// Says in the data directory that erasures are to be repeated, durably and before there is a
@@ -62,7 +96,7 @@ mod tests {
         fs::create_dir(&from).unwrap();
         drop(EmbeddedLog::open(&from, Options::default()).unwrap());
         let restore_to = |name: &str| {
-            let args = Restore { from: from.clone(), data: scratch.path().join(name) };
+            let args = Restore { from: from.clone(), data: scratch.path().join(name), json: true };
             (run(&args), Places::new(&args.data))
         };
         let (restored, places) = restore_to("missing");

@@ -11,7 +11,8 @@ use cx_api::documents::{Trust, Trusted};
 use cx_api::esdb::listen::{Tls, choose_cryptography};
 use cx_api::http::ApiConfig;
 
-use crate::node::{EventStoreMeeting, Meeting, Node, asked_to_end};
+use crate::meeting::{EventStoreMeeting, Meeting};
+use crate::node::{Node, asked_to_end};
 use crate::open::Opened;
 
 /// Serve GraphQL, subscriptions and ingest over a data directory.
@@ -23,7 +24,7 @@ use crate::open::Opened;
   cxledger serve --esdb 127.0.0.1:2113")]
 pub struct Serve {
     /// The data directory; made if it is not there.
-    #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data")]
+    #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data", value_name = "DIR")]
     data: PathBuf,
     #[command(flatten)]
     network: Network,
@@ -97,12 +98,13 @@ impl Network {
 impl Serve {
     /// Serves until Ctrl-C or a termination signal.
     pub fn run(&self) -> anyhow::Result<()> {
-        let opened = Opened::to_write(&self.data)?;
         let mut meeting = self.network.meeting()?;
         meeting.event_store = self.event_store.meeting()?;
         choose_cryptography();
+        let listening = meeting.listen(&self.data)?;
+        let opened = Opened::to_write(&self.data)?;
         opened.runtime.block_on(async {
-            let node = Node::start(&opened, meeting).await?;
+            let node = Node::start(&opened, listening).await?;
             say!("cxledger serves {} at http://{}", self.data.display(), node.address());
             if let Some(event_store) = node.event_store() {
                 say!("event store at {event_store}");

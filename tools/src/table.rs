@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, LineStyle, Table, presets};
 
 /// The width where there is no terminal.
 const WIDTH: u16 = 100;
@@ -15,6 +15,13 @@ pub fn table<const N: usize>(head: [&str; N]) -> Table {
     if !std::io::stdout().is_terminal() {
         table.set_width(WIDTH);
     }
+    table
+}
+
+/// An empty table with this head, for rows of one line each: nothing stands between them.
+pub fn compact<const N: usize>(head: [&str; N]) -> Table {
+    let mut table = table(head);
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()));
     table
 }
 

@@ -7,9 +7,14 @@ use anyhow::{Context, ensure};
 use clap::Args;
 use cx_ledger::torture;
 
-/// Starts a child that appends from several threads, kills it at a random moment, opens what is
-/// left and compares it with what was sent and what was acknowledged.
+/// Kill a process that writes, again and again, and look whether anything was lost.
+///
+/// A child appends from several threads and is killed at a random moment; what is left is opened and
+/// compared with what was sent and what was acknowledged.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  cxledger torture --kills 200
+  cxledger torture --kills 1000 --seed 7 --directory /mnt/disk/torture")]
 pub struct Torture {
     /// How often.
     #[arg(long, default_value_t = 1000)]
@@ -17,8 +22,8 @@ pub struct Torture {
     /// Repeats the same moments, as far as the machine does.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Where the logs are made; by default beside the data, and removed at the end.
-    #[arg(long)]
+    /// Where the logs are made: ./cxledger-torture if left out, which is removed at the end.
+    #[arg(long, value_name = "DIR")]
     directory: Option<PathBuf>,
     /// The child's part.
     #[arg(long, hide = true, requires = "directory")]

@@ -19,7 +19,7 @@ use crate::open::Opened;
 With a server running on the directory the log is verified and the views are left to it.")]
 pub struct Verify {
     /// The data directory.
-    #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data")]
+    #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data", value_name = "DIR")]
     data: PathBuf,
     /// One JSON object.
     #[arg(long)]
@@ -72,7 +72,7 @@ impl Verify {
                 wrong.push(verdict.view);
             }
             if !self.json {
-                say!("view   {:<20} {says} at {} ", verdict.view, verdict.head.position);
+                say!("view   {:<20} {says} at {}", verdict.view, verdict.head.position);
                 say!("       root {}", verdict.head.root);
             }
         }

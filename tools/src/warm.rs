@@ -6,19 +6,23 @@ use std::time::Instant;
 
 use clap::Args;
 use cx_projections::warm;
+use serde_json::json;
 
 use crate::open::Opened;
 
 /// Make the generations that this program's code names, beside a server that serves older ones, and exit.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Run it with the new program while the old one serves: the new program then serves its
-views at once when it is started, and folds only what came since."
-)]
+#[command(after_help = "Example: cxledger warm --data /var/lib/cxledger
+
+Run it with the new program while the old one serves: the new program then serves its
+views at once when it is started, and folds only what came since.")]
 pub struct Warm {
     /// The data directory.
-    #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data")]
+    #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data", value_name = "DIR")]
     data: PathBuf,
+    /// One JSON object.
+    #[arg(long)]
+    json: bool,
 }
 
 impl Warm {
@@ -28,6 +32,14 @@ impl Warm {
         let started = Instant::now();
         let ledger = Arc::clone(opened.book.ledger());
         let warmed = opened.runtime.block_on(warm(ledger, &opened.places.views()))?;
+        if self.json {
+            let answer = json!({
+                "position": warmed.position.to_string(), "made": warmed.made, "there": warmed.there,
+                "seconds": started.elapsed().as_secs_f64(),
+            });
+            say!("{}", serde_json::to_string_pretty(&answer)?);
+            return Ok(());
+        }
         if warmed.made.is_empty() {
             say!("every view of this program is there: nothing to make");
         } else {

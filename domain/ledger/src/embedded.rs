@@ -27,6 +27,7 @@ mod verify;
 mod writer;
 
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, RwLock};
@@ -289,6 +290,11 @@ impl EmbeddedLog {
     pub fn head_digest(&self) -> (Position, Digest) {
         let index = self.shared().index();
         (Position::new(self.shared().head()), index.digest)
+    }
+
+    /// How many streams there are of each category: what stands before the first hyphen of a name.
+    pub fn streams_by_category(&self) -> BTreeMap<String, u64> {
+        self.shared().index().streams.by_category()
     }
 
     /// How much room is left in the last segment and in one that is prepared.

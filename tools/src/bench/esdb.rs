@@ -23,6 +23,7 @@ use super::machine;
 
 /// Single appends over many connections, and reading everything over one.
 #[derive(Debug, Args)]
+#[command(after_help = "Example: cxledger bench esdb --json")]
 pub struct Esdb {
     /// One JSON object instead of a table.
     #[arg(long)]

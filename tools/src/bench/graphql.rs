@@ -21,7 +21,8 @@ use serde_json::{Map, Value, json};
 
 use super::machine;
 use super::views::fill;
-use crate::node::{Meeting, Node};
+use crate::meeting::Meeting;
+use crate::node::Node;
 use crate::open::Opened;
 use load::{Load, Round};
 
@@ -34,6 +35,7 @@ const QUERY: &str = "query Page($customer: ID!) { timeline(customer: $customer, 
 
 /// A page of 50 timeline entries of 8 fields, over GraphQL and by a bare handler.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: cxledger bench graphql --json")]
 pub struct Graphql {
     /// Print one JSON object and nothing else.
     #[arg(long)]
@@ -84,13 +86,11 @@ fn measure(arguments: &Graphql, directory: &Path) -> anyhow::Result<Map<String, 
         // An error means that the measurement is over as well.
         let _ = ended.wait_for(|ended| *ended).await;
     };
+    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let meeting = Meeting { listen, tokens: None, api: ApiConfig::default(), event_store: None };
+    let listening = meeting.listen(directory)?;
     let (node, reader) = runtime.block_on(async {
-        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let node = Node::start(
-            &opened,
-            Meeting { listen, tokens: None, api: ApiConfig::default(), event_store: None },
-        )
-        .await?;
+        let node = Node::start(&opened, listening).await?;
         let engine = &node.system().engine;
         engine.at_least(opened.log()?.head_now(), &[], Duration::from_mins(2)).await?;
         let reader = engine.reader::<Timeline>();

@@ -16,8 +16,9 @@ use cx_api::metrics::ApiMetrics;
 const LIMIT: Duration = Duration::from_millis(50);
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: cxledger bench hostile --json")]
 pub(crate) struct Hostile {
-    /// Prints one JSON object.
+    /// Print one JSON object.
     #[arg(long)]
     json: bool,
     /// How often each request is tried; the least counts.

@@ -21,6 +21,7 @@ use super::machine;
 /// Rounds of raw syncs and of each kind of append follow each other, so that all see the same
 /// machine; the figures are medians.
 #[derive(Debug, Args)]
+#[command(after_help = "Example: cxledger bench log --json")]
 pub struct Log {
     /// One JSON object instead of a table.
     #[arg(long)]

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 /// How much to measure.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: cxledger bench views --events 1000000 --json")]
 pub struct Arguments {
     /// Print one JSON object and nothing else.
     #[arg(long)]

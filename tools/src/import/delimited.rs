@@ -8,10 +8,15 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use encoding_rs::Encoding;
 
-use super::mapping::{FileSpec, Ragged};
+use super::mapping::{FileSpec, Format, Ragged};
 use super::reader::Rows;
-use super::row::{Columns, Fault, Row, Shape};
+use super::row::{Columns, Fault, Row, Shape, with_hints};
 use super::source::{self, Lines, ROW_LIMIT, Source};
+
+/// A byte-order mark, which programs that join files leave in their middle as well.
+const MARK: char = '\u{feff}';
+/// So many names are printed where a file has other columns than the mapping names.
+const PRINTED: usize = 60;
 
 /// Rows whose columns are parted by a character, with quotation marks around what holds it.
 pub struct Delimited {
@@ -112,8 +117,43 @@ fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())
 }
 
+/// A name as the file writes it, without what some programs leave around it.
 fn header(name: &[u8], encoding: &'static Encoding) -> String {
-    source::text(name, encoding).0.trim().to_owned()
+    source::text(name, encoding).0.trim().trim_matches(MARK).trim().to_owned()
+}
+
+/// Fails if names of columns hold what no name does: then the line is not one of names.
+fn check_header(names: &[String], encoding: &'static Encoding) -> anyhow::Result<()> {
+    let strange = |c: char| c == '\u{fffd}' || (c.is_control() && !matches!(c, '\n' | '\r' | '\t'));
+    let Some(place) = names.iter().position(|name| name.contains(strange)) else { return Ok(()) };
+    let found = names[place].chars().find(|c| strange(*c)).unwrap_or_default();
+    bail!(
+        "column {} has U+{:04X} in its name, which no name has: its first line does not name the \
+         columns, or its encoding is not {} (say `encoding` in the mapping), or it is packed",
+        place + 1,
+        u32::from(found),
+        encoding.name()
+    )
+}
+
+/// The columns that a file has, and the delimiter that it may have been meant to be read with.
+fn described(names: &[String], spec: &FileSpec) -> String {
+    let shown: Vec<String> =
+        names.iter().take(PRINTED).map(|name| name.escape_debug().to_string()).collect();
+    let more = names.len().saturating_sub(PRINTED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let others = [";", "\t", "|", ","].into_iter();
+    let other = others.filter(|other| other.as_bytes() != [spec.delimiter().unwrap_or(b',')]);
+    let delimiter = match (spec.format, names) {
+        (Format::Csv, [one]) => {
+            let most = other.max_by_key(|other| one.matches(other).count());
+            most.filter(|other| one.contains(other)).map(|other| {
+                format!("\nis its delimiter another? try `delimiter = {other:?}` in [file]")
+            })
+        }
+        _ => None,
+    };
+    format!("the file has: {}{more}{}", shown.join(", "), delimiter.unwrap_or_default())
 }
 
 impl Table {
@@ -123,14 +163,15 @@ impl Table {
         spec: &FileSpec,
         columns: &Columns,
     ) -> anyhow::Result<Self> {
+        check_header(&names, encoding)?;
         let missing = columns.missing(|name| names.iter().any(|known| known == name));
         if !missing.is_empty() {
             bail!(
-                "the mapping names columns that the file does not have: {}\nthe file has: {}\n\
+                "the mapping names columns that the file does not have: {}\n{}\n\
                  correct the names in the mapping, or say `optional = true` where a column may be \
                  left out",
-                missing.join(", "),
-                names.join(", ")
+                with_hints(&missing, || names.iter().map(String::as_str)),
+                described(&names, spec)
             );
         }
         Ok(Self { shape: Arc::new(Shape::new(names, columns)), encoding, ragged: spec.ragged })

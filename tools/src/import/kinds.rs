@@ -6,6 +6,8 @@ use cx_model::{
     Stage, ValenceBasis, WaitingOn,
 };
 
+use crate::nearest::hint;
+
 /// What a field holds.
 // Named as the lists they stand for.
 #[allow(clippy::enum_variant_names)]
@@ -57,7 +59,8 @@ impl Of {
                 match self {
                     $(Self::$list => ensure!(
                         $list::from_text(text).is_some(),
-                        "`{text}` is none of {}",
+                        "`{text}`{} is none of {}",
+                        hint(text, $list::ALL.iter().map(|m| m.as_str())),
                         $list::ALL.iter().map(|m| m.as_str()).collect::<Vec<_>>().join(", ")
                     ),)*
                     Self::Flag => ensure!(flag(text).is_some(), "`{text}` is neither true nor false"),

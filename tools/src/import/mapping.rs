@@ -8,15 +8,17 @@ use encoding_rs::Encoding;
 use serde::Deserialize;
 
 use super::catalogue::Catalogue;
+use super::fields;
 use super::moment::{Moments, TimeSpec};
 use super::number::Numbers;
 use super::row::{Columns, Slot};
 use super::template::{ActivitiesSpec, Templates};
 use super::value::{OneOrMany, Value, ValueSpec};
 
+/// A mapping as it is written.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct MappingSpec {
+pub struct MappingSpec {
     name: String,
     system: Option<ValueSpec>,
     catalogue: Option<String>,
@@ -107,15 +109,17 @@ fn one_byte(text: &str, what: &str) -> anyhow::Result<u8> {
     }
 }
 
+/// What names a row.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RowSpec {
+pub struct RowSpec {
     id: Option<OneOrMany>,
 }
 
+/// Whose rows these are, as it is written.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct CustomerSpec {
+pub struct CustomerSpec {
     #[serde(default)]
     anonymous: bool,
     scheme: Option<String>,
@@ -267,6 +271,7 @@ pub struct Mapping {
 impl Mapping {
     /// Reads and checks a mapping. Errors say what to do.
     pub fn parse(text: &str) -> anyhow::Result<Self> {
+        fields::check(text)?;
         let spec: MappingSpec = toml::from_str(text)?;
         let mut columns = Columns::default();
         let cloud = spec.file.format == Format::Cloudevents;

@@ -155,7 +155,7 @@ impl<'a> Preparer<'a> {
         let known = case.and_then(|case| self.cases.get(&case)).map(|case| case.who.clone());
         let who = match known {
             Some(who) => who,
-            None => self.who(row, system, source)?,
+            None => who(&self.mapping.customers, row, system, source)?,
         };
         let mut prepared =
             Prepared { who, moment, opening: Vec::new(), events: Vec::new(), irregular: false };
@@ -229,43 +229,44 @@ impl<'a> Preparer<'a> {
         }
     }
 
-    fn who(&self, row: &Row, system: &str, source: &str) -> Result<Who, Fault> {
-        match &self.mapping.customers {
-            Customers::Anonymous(_) => {
-                Ok(Who::Anonymous(CustomerId(derived_id(&["customer", system, source]))))
-            }
-            Customers::Subject { subject, kind } => {
-                let text = subject.needed(row)?.trim();
-                if let Ok(customer) = text.parse::<CustomerId>() {
-                    return Ok(Who::Anonymous(customer));
-                }
-                let named = text.split_once(':').filter(|(a, b)| !a.is_empty() && !b.is_empty());
-                let Some((scheme, value)) = named else {
-                    return Err(Fault::row(
-                        "the subject is a customer's id or scheme:value, such as email:...",
-                    ));
-                };
-                let identifier = Identifier { scheme: scheme.into(), value: value.into() };
-                let known = Known { identifier, kind: *kind, name: None, unique: false };
-                Ok(Who::Known(Arc::new(known)))
-            }
-            Customers::Known { scheme, id, kind, name, unique } => {
-                let identifier =
-                    Identifier { scheme: scheme.clone(), value: id.needed(row)?.to_owned() };
-                let name = match name {
-                    Some(name) => name.of(row)?.map(str::to_owned),
-                    None => None,
-                };
-                Ok(Who::Known(Arc::new(Known { identifier, kind: *kind, name, unique: *unique })))
-            }
-        }
-    }
-
     /// Follows the case, and says whether the row's steps break the order that ours keep.
     fn note(&mut self, case: CaseId, prepared: &Prepared) -> bool {
         let new = || Case { who: prepared.who.clone(), history: History::default() };
         let case = self.cases.entry(case).or_insert_with(new);
         let events = prepared.opening.iter().chain(&prepared.events);
         events.filter(|event| case.history.add(event)).count() > 0
+    }
+}
+
+/// Whose a row is, as its mapping says.
+pub fn who(customers: &Customers, row: &Row, system: &str, source: &str) -> Result<Who, Fault> {
+    match customers {
+        Customers::Anonymous(_) => {
+            Ok(Who::Anonymous(CustomerId(derived_id(&["customer", system, source]))))
+        }
+        Customers::Subject { subject, kind } => {
+            let text = subject.needed(row)?.trim();
+            if let Ok(customer) = text.parse::<CustomerId>() {
+                return Ok(Who::Anonymous(customer));
+            }
+            let named = text.split_once(':').filter(|(a, b)| !a.is_empty() && !b.is_empty());
+            let Some((scheme, value)) = named else {
+                return Err(Fault::row(
+                    "the subject is a customer's id or scheme:value, such as email:...",
+                ));
+            };
+            let identifier = Identifier { scheme: scheme.into(), value: value.into() };
+            let known = Known { identifier, kind: *kind, name: None, unique: false };
+            Ok(Who::Known(Arc::new(known)))
+        }
+        Customers::Known { scheme, id, kind, name, unique } => {
+            let identifier =
+                Identifier { scheme: scheme.clone(), value: id.needed(row)?.to_owned() };
+            let name = match name {
+                Some(name) => name.of(row)?.map(str::to_owned),
+                None => None,
+            };
+            Ok(Who::Known(Arc::new(Known { identifier, kind: *kind, name, unique: *unique })))
+        }
     }
 }

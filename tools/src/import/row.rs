@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use crate::nearest::hint;
+
 /// A column the mapping names: its place in every [`Shape`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slot(usize);
@@ -72,6 +74,15 @@ impl Shape {
     pub fn names(&self) -> &[String] {
         &self.names
     }
+}
+
+/// Names of columns that are missing, each with the one that may be meant.
+pub fn with_hints<'a, I: Iterator<Item = &'a str>>(
+    missing: &[&str],
+    known: impl Fn() -> I,
+) -> String {
+    let named = |name: &&str| format!("`{name}`{}", hint(name, known()));
+    missing.iter().map(named).collect::<Vec<_>>().join(", ")
 }
 
 /// Why a row cannot be taken. The reason never quotes the row: it is shown outside the seal.
@@ -156,6 +167,11 @@ impl Row {
     /// Whether the row has this column, with a value or without.
     pub fn has(&self, name: &str) -> bool {
         self.shape.names.iter().any(|known| known == name)
+    }
+
+    /// The names of its columns.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.shape.names.iter().map(String::as_str)
     }
 
     /// All names and values. Values past the last column are named by their number.

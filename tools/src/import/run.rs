@@ -1,37 +1,26 @@
-//! One file from its first row to its last.
+//! One run of the importer: rows in, events and quarantined rows out.
 
-use std::collections::VecDeque;
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-use std::time::Instant;
-
-use anyhow::{Context, bail};
 use cx_ledger::Expected;
 use cx_ledger::book::Book;
 use cx_model::event::{ImportFinished, ImportStarted};
 use cx_model::{Envelope, Event, ImportId, NewEvent, derived_id};
-use indicatif::ProgressBar;
 use jiff::Timestamp;
-use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 
+use super::counts::Counts;
 use super::intake::{ERASED, Intake, Outcome, system};
 use super::mapping::Mapping;
 use super::prepare::{Identity, Prepared, Preparer};
-use super::reader::{self, Rows};
 use super::row::{Fault, Row};
-use super::source::{self, hex};
+use super::source::hex;
 use crate::quarantine::store::{Entry, Quarantine, Settled};
 
 /// Rows that go to the ledger together.
 const BATCH: usize = 4096;
 /// Bytes of rows that go to the ledger together, about.
 const BATCH_BYTES: usize = 4 << 20;
-/// So many rows are looked at before anything is written, where a file does not name its columns.
-const LOOKED_AT: usize = 1000;
 
 /// A mapping and the text it was read from.
 pub struct MappingText {
@@ -50,43 +39,6 @@ impl MappingText {
         let digest = hex(&Sha256::digest(&text));
         Ok(Self { mapping, text, digest })
     }
-}
-
-/// What became of the rows of a file: `read = taken + repeated + quarantined`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Counts {
-    /// Rows read.
-    pub read: u64,
-    /// Rows that became events.
-    pub taken: u64,
-    /// Rows that were in the ledger before.
-    pub repeated: u64,
-    /// Rows that could not be taken.
-    pub quarantined: u64,
-    /// Rows that break an invariant of ours and were taken all the same.
-    pub irregular: u64,
-    /// Events of the rows taken.
-    pub events: u64,
-    /// Of the rows quarantined, those that say something new of customers who were erased.
-    pub erased: u64,
-}
-
-/// The summary of one file.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Summary {
-    /// The file.
-    pub file: String,
-    /// Its stream is `import-` and this.
-    pub import: ImportId,
-    /// The mapping's name.
-    pub mapping: String,
-    /// What became of the rows.
-    #[serde(flatten)]
-    pub counts: Counts,
-    /// How long it took.
-    pub seconds: f64,
 }
 
 /// The file that the rows of a run come from.
@@ -182,6 +134,16 @@ impl<'a> Run<'a> {
         let event = NewEvent { id, envelope: self.envelope(), event };
         self.intake.append(self.import.stream(), Expected::Any, vec![event])?;
         Ok(())
+    }
+
+    /// What became of the rows so far.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Whether every row that was offered has its place.
+    pub fn has_nothing_waiting(&self) -> bool {
+        self.waiting.is_empty()
     }
 
     /// Takes a row of the file.
@@ -339,72 +301,4 @@ impl<'a> Run<'a> {
         self.note("finished", finished.into())?;
         Ok((self.import, self.counts, self.refused))
     }
-}
-
-/// Imports one file.
-pub fn import_file(
-    data: Data<'_>,
-    path: &Path,
-    mapping: &MappingText,
-    quarantine: &mut Quarantine,
-    bar: &ProgressBar,
-) -> anyhow::Result<Summary> {
-    let begun = Instant::now();
-    let file = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-    let (digest, size) = source::digest(path)?;
-    bar.set_length(size);
-    bar.set_message(file.clone());
-    let done = Arc::new(AtomicU64::new(0));
-    let spec = &mapping.mapping.file;
-    let columns = &mapping.mapping.columns;
-    let source = source::open(path, spec.encoding()?, done.clone())?;
-    let mut rows = reader::open(source, spec, columns).with_context(|| file.clone())?;
-    let mut first = look_ahead(rows.as_mut(), mapping).with_context(|| file.clone())?;
-    let keyed = |purpose: &str, name: &str| data.book.vault().keyed_id(purpose, &[name.as_bytes()]);
-    let origin = Origin { file: file.clone(), digest };
-    let mut run = Run::start(data, mapping, &keyed, quarantine, origin)?;
-    loop {
-        let next = match first.pop_front() {
-            Some(row) => Some(row),
-            None => rows.next(columns).with_context(|| stopped(&file, &run.counts))?,
-        };
-        let Some(row) = next else { break };
-        run.offer(row)?;
-        if run.waiting.is_empty() {
-            bar.set_position(done.load(std::sync::atomic::Ordering::Relaxed));
-        }
-    }
-    let (import, counts, _) = run.finish()?;
-    bar.set_position(size);
-    let mapping = mapping.mapping.name.clone();
-    Ok(Summary { file, import, mapping, counts, seconds: begun.elapsed().as_secs_f64() })
-}
-
-fn stopped(file: &str, counts: &Counts) -> String {
-    format!(
-        "{file} could not be read to its end ({} rows were read before); mend the file and import it \
-         again: what was taken is not taken twice",
-        counts.read
-    )
-}
-
-/// Reads the first rows, and fails if the mapping names a column that none of them has.
-fn look_ahead(rows: &mut dyn Rows, mapping: &MappingText) -> anyhow::Result<VecDeque<Row>> {
-    let columns = &mapping.mapping.columns;
-    let mut first = VecDeque::new();
-    while first.len() < LOOKED_AT
-        && let Some(row) = rows.next(columns)?
-    {
-        first.push_back(row);
-    }
-    let missing = columns.missing(|name| first.iter().any(|row| row.has(name)));
-    if !first.is_empty() && !missing.is_empty() {
-        bail!(
-            "the mapping names columns that none of the first {} rows has: {}\n\
-             correct the names in the mapping, or say `optional = true` where a column may be left out",
-            first.len(),
-            missing.join(", ")
-        );
-    }
-    Ok(first)
 }

@@ -1,6 +1,7 @@
 //! The importer on the real files, against figures that an independent program computed, and on
 //! files that are not as they should be.
 
+mod beforehand;
 mod hostile;
 mod mappings;
 mod page;
@@ -20,7 +21,9 @@ use jiff::Timestamp;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use super::run::{Counts, Data, MappingText, import_file};
+use super::counts::Counts;
+use super::file::import_file;
+use super::run::{Data, MappingText};
 use super::shipped;
 use crate::quarantine::store::{LIMIT_BYTES, Quarantine};
 

@@ -11,12 +11,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use cx_ledger::vault::{Opened, Place, Vault};
-use cx_model::{ImportId, SealedValue};
+use cx_ledger::vault::Vault;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub use super::entry::{Entry, Settled};
+use super::sealed::{Sealed, write_safely};
+
+/// The folder in the data directory.
+pub const FOLDER: &str = "quarantine";
+/// The folder in it that holds the mappings.
+const MAPPINGS: &str = "mappings";
 /// Rows in one file.
 const CHUNK: usize = 500;
 /// Bytes of rows in one file, about.
@@ -26,52 +31,9 @@ pub const KEPT_DAYS: i64 = 90;
 /// How much the quarantine holds, in bytes on the disk.
 pub const LIMIT_BYTES: u64 = 256 << 20;
 
-/// A row that could not be taken.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Entry {
-    /// Its id: the same row of the same file has the same id each time.
-    pub id: Uuid,
-    /// The import that put it here.
-    pub import: ImportId,
-    /// When.
-    pub at: Timestamp,
-    /// The file's name.
-    pub file: String,
-    /// SHA-256 of the file, hex.
-    pub file_digest: String,
-    /// The line it begins on.
-    pub line: u64,
-    /// The column at fault.
-    pub column: Option<String>,
-    /// What is wrong. It quotes nothing of the row.
-    pub reason: String,
-    /// The mapping's name.
-    pub mapping: String,
-    /// SHA-256 of the mapping, hex; a copy of it lies beside.
-    pub mapping_digest: String,
-    /// The row's id in its system, where that could be read.
-    pub source: Option<String>,
-    /// The values may not be those of their columns: the line could not be read as a row. It is
-    /// not taken again before it is mended.
-    pub unread: bool,
-    /// The names of the columns and what stands in them.
-    pub values: Vec<(String, String)>,
-}
-
-/// What became of a row that was here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Settled {
-    /// It is in the ledger.
-    Taken,
-    /// Nobody wants it.
-    Dropped,
-}
-
 /// The quarantine of a data directory.
 pub struct Quarantine {
-    directory: PathBuf,
-    vault: Arc<Vault>,
+    files: Sealed,
     limit: u64,
     chunks: Vec<Chunk>,
     waiting: Vec<Entry>,
@@ -94,12 +56,33 @@ impl Quarantine {
         limit: u64,
         now: Timestamp,
     ) -> anyhow::Result<Self> {
-        let directory = data.join("quarantine");
-        fs::create_dir_all(directory.join("mappings"))
+        let directory = data.join(FOLDER);
+        fs::create_dir_all(directory.join(MAPPINGS))
             .with_context(|| format!("{} cannot be made", directory.display()))?;
+        for name in names(&directory, "new")? {
+            fs::remove_file(directory.join(name))?;
+        }
+        let expired = expired_before(now);
+        for name in names(&directory, "sealed")?.into_iter().filter(|name| expired(name)) {
+            fs::remove_file(directory.join(name))?;
+        }
+        Self::load(directory, vault, limit, now)
+    }
+
+    /// Looks at the quarantine of a data directory and changes nothing in it, beside a process that
+    /// does.
+    pub fn look(data: &Path, vault: Arc<Vault>, now: Timestamp) -> anyhow::Result<Self> {
+        Self::load(data.join(FOLDER), vault, 0, now)
+    }
+
+    fn load(
+        directory: PathBuf,
+        vault: Arc<Vault>,
+        limit: u64,
+        now: Timestamp,
+    ) -> anyhow::Result<Self> {
         let mut store = Self {
-            directory,
-            vault,
+            files: Sealed { directory, vault },
             limit,
             chunks: Vec::new(),
             waiting: Vec::new(),
@@ -108,47 +91,30 @@ impl Quarantine {
             settled: HashMap::new(),
             newly_settled: String::new(),
         };
-        store.load(now)?;
-        Ok(store)
-    }
-
-    fn load(&mut self, now: Timestamp) -> anyhow::Result<()> {
-        let oldest = now.as_second() - KEPT_DAYS * 86_400;
-        let mut names = Vec::new();
-        for item in fs::read_dir(&self.directory)? {
-            let item = item?;
-            let name = item.file_name().to_string_lossy().into_owned();
-            let path = Path::new(&name);
-            if path.extension().is_some_and(|ending| ending == "new") {
-                fs::remove_file(item.path())?;
-            }
-            if path.extension().is_none_or(|ending| ending != "sealed") {
-                continue;
-            }
-            let at: Option<i64> = name.split('-').next().and_then(|second| second.parse().ok());
-            if at.is_some_and(|at| at < oldest) {
-                fs::remove_file(item.path())?;
-            } else {
-                names.push(Chunk { size: item.metadata()?.len(), name });
-            }
-        }
-        names.sort_by(|a, b| a.name.cmp(&b.name));
-        self.chunks = names;
-        for place in 0..self.chunks.len() {
-            for entry in self.read(&self.chunks[place].name)? {
-                self.held.insert(entry.id, place);
-            }
-        }
-        let settled = self.directory.join("settled");
+        let settled = store.files.directory.join("settled");
         for line in fs::read_to_string(settled).unwrap_or_default().lines() {
             if let Some((id, how)) = line.split_once(' ')
                 && let Ok(id) = id.parse()
             {
                 let how = if how == "taken" { Settled::Taken } else { Settled::Dropped };
-                self.settled.insert(id, how);
+                store.settled.insert(id, how);
             }
         }
-        Ok(())
+        let expired = expired_before(now);
+        let mut names = names(&store.files.directory, "sealed")?;
+        names.retain(|name| !expired(name));
+        names.sort();
+        for (place, name) in names.into_iter().enumerate() {
+            for entry in store.files.read(&name)? {
+                // A crash can leave a row here that was settled; so can a backup taken meanwhile.
+                if !store.settled.contains_key(&entry.id) {
+                    store.held.insert(entry.id, place);
+                }
+            }
+            let size = fs::metadata(store.files.directory.join(&name)).map_or(0, |file| file.len());
+            store.chunks.push(Chunk { name, size });
+        }
+        Ok(store)
     }
 
     /// What became of a row that was here before.
@@ -166,6 +132,11 @@ impl Quarantine {
         self.held.is_empty()
     }
 
+    /// How many rows are here.
+    pub fn len(&self) -> usize {
+        self.held.len()
+    }
+
     /// How many bytes it takes on the disk.
     pub fn size_bytes(&self) -> u64 {
         self.chunks.iter().map(|chunk| chunk.size).sum()
@@ -175,8 +146,9 @@ impl Quarantine {
     pub fn entries(&self) -> anyhow::Result<Vec<Entry>> {
         let mut entries = Vec::new();
         for chunk in &self.chunks {
-            entries.extend(self.read(&chunk.name)?);
+            entries.extend(self.files.read(&chunk.name)?);
         }
+        entries.retain(|entry| self.holds(entry.id));
         Ok(entries)
     }
 
@@ -210,7 +182,7 @@ impl Quarantine {
     }
 
     fn mapping_path(&self, digest: &str) -> PathBuf {
-        self.directory.join("mappings").join(format!("{digest}.toml"))
+        self.files.directory.join(MAPPINGS).join(format!("{digest}.toml"))
     }
 
     /// Writes what was put in and settled since, durably.
@@ -220,9 +192,9 @@ impl Quarantine {
             let name = format!("{at:012}-{}-{:06}.sealed", first.import, self.chunks.len());
             let entries = std::mem::take(&mut self.waiting);
             self.waiting_bytes = 0;
-            let size = self.replace(&name, &entries)?;
+            let size = self.files.replace(&name, &entries)?;
             if self.size_bytes() + size > self.limit {
-                fs::remove_file(self.directory.join(&name))?;
+                fs::remove_file(self.files.directory.join(&name))?;
                 bail!(
                     "the quarantine is full ({} MiB): take or drop rows with `cxledger quarantine`, \
                      then import the file again; nothing is taken twice",
@@ -232,7 +204,7 @@ impl Quarantine {
             self.chunks.push(Chunk { name, size });
         }
         if !self.newly_settled.is_empty() {
-            let path = self.directory.join("settled");
+            let path = self.files.directory.join("settled");
             let mut file = File::options().create(true).append(true).open(path)?;
             file.write_all(self.newly_settled.as_bytes())?;
             file.sync_all()?;
@@ -277,68 +249,54 @@ impl Quarantine {
         places.dedup();
         for place in places {
             let name = self.chunks[place].name.clone();
-            let mut entries = self.read(&name)?;
+            let mut entries = self.files.read(&name)?;
             let mut number = 0;
             entries.retain_mut(|entry| {
                 number += 1;
                 keep(number - 1, entry)
             });
             self.chunks[place].size = if entries.is_empty() {
-                fs::remove_file(self.directory.join(&name))?;
+                fs::remove_file(self.files.directory.join(&name))?;
                 0
             } else {
-                self.replace(&name, &entries)?
+                self.files.replace(&name, &entries)?
             };
         }
         // An emptied file keeps its place here, so that the others keep theirs.
         Ok(())
     }
-
-    fn replace(&self, name: &str, entries: &[Entry]) -> anyhow::Result<u64> {
-        let clear = serde_json::to_vec(entries)?;
-        let import = entries.first().map_or(ImportId(Uuid::nil()), |entry| entry.import);
-        let stream = import.stream();
-        let place =
-            Place { stream: &stream, event: import.0, event_type: "Quarantine", field: name };
-        let sealed = serde_json::to_vec(&(import, self.vault.seal_own(&place, &clear)?))?;
-        write_safely(&self.directory.join(name), &sealed)?;
-        Ok(sealed.len() as u64)
-    }
-
-    fn read(&self, name: &str) -> anyhow::Result<Vec<Entry>> {
-        let path = self.directory.join(name);
-        let sealed = match fs::read(&path) {
-            Ok(sealed) => sealed,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error).with_context(|| format!("{}", path.display())),
-        };
-        let damaged = || format!("{} is damaged; restore it from a backup", path.display());
-        let (import, sealed): (ImportId, SealedValue) =
-            serde_json::from_slice(&sealed).with_context(damaged)?;
-        let stream = import.stream();
-        let place =
-            Place { stream: &stream, event: import.0, event_type: "Quarantine", field: name };
-        match self.vault.open_value(&sealed, &place).with_context(damaged)? {
-            Opened::Clear(clear) => serde_json::from_slice(&clear).with_context(damaged),
-            Opened::Erased => bail!("the ledger's own key is never erased"),
-        }
-    }
 }
 
-fn write_safely(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let new = path.with_extension("new");
-    let mut file = File::create(&new).with_context(|| format!("{}", new.display()))?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&new, path)?;
-    if let Some(directory) = path.parent() {
-        File::open(directory)?.sync_all()?;
+/// The names of a directory's files with an ending; none where there is no directory.
+fn names(directory: &Path, ending: &str) -> anyhow::Result<Vec<String>> {
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error).with_context(|| format!("{}", directory.display())),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if Path::new(&name).extension().is_some_and(|found| found == ending) {
+            names.push(name);
+        }
     }
-    Ok(())
+    Ok(names)
+}
+
+/// Whether a file's rows are older than they are kept.
+fn expired_before(now: Timestamp) -> impl Fn(&str) -> bool {
+    let oldest = now.as_second() - KEPT_DAYS * 86_400;
+    move |name| {
+        let at = name.split('-').next().and_then(|second| second.parse::<i64>().ok());
+        at.is_some_and(|at| at < oldest)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use cx_model::ImportId;
+
     use super::*;
 
     fn entry(line: u64, value: &str) -> Entry {

@@ -1,6 +1,6 @@
 //! Which events each stream has: names in a compact form, positions in order of revision.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use uuid::Uuid;
 
@@ -155,6 +155,24 @@ impl Streams {
         self.parts[number % PARTS].push(number / PARTS, position);
     }
 
+    /// How many streams of each category there are.
+    pub fn by_category(&self) -> BTreeMap<String, u64> {
+        let mut counts = BTreeMap::new();
+        for part in &self.parts {
+            for key in part.keys.keys() {
+                let category = match key {
+                    Key::Short(number, _) => &*part.categories[usize::from(*number)],
+                    Key::Whole(name) => name.split_once('-').map_or(&**name, |(first, _)| first),
+                };
+                match counts.get_mut(category) {
+                    Some(count) => *count += 1,
+                    None => _ = counts.insert(category.to_owned(), 1),
+                }
+            }
+        }
+        counts
+    }
+
     /// How many streams there are.
     pub fn len(&self) -> usize {
         self.parts.iter().map(|part| part.positions.len()).sum()
@@ -192,5 +210,17 @@ mod tests {
             let again = (streams.find(&name, id), streams.intern(&name, id));
             assert_eq!(again, (Some(number), number));
         }
+    }
+
+    #[test]
+    fn streams_are_counted_by_what_stands_before_the_hyphen() {
+        let id = "00000000-0000-0000-0000-00000000000a";
+        let mut streams = Streams::default();
+        for name in [&format!("customer-{id}"), "customer-7", "customer-7", "free", "case-1"] {
+            streams.intern(name, split(name).map(|(_, id)| id));
+        }
+        let counts: Vec<_> = streams.by_category().into_iter().collect();
+        let expected = [("case", 1), ("customer", 2), ("free", 1)];
+        assert_eq!(counts, expected.map(|(name, count)| (name.to_owned(), count)));
     }
 }

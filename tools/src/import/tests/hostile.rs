@@ -1,7 +1,10 @@
 //! Files that are not as they should be.
 
 use super::*;
-use crate::quarantine::{mended, retake};
+use std::sync::Mutex;
+
+use crate::quarantine::erased::drop_erased;
+use crate::quarantine::{mended, ready, retake};
 
 const SALES: &str = r#"
 name = "sales"
@@ -72,14 +75,17 @@ fn a_mended_row_is_taken_once_and_not_asked_for_again() {
     let first = mended(&entries[0], &["amount=5.00".into()], None, [].into_iter()).unwrap();
     store.mend(&first).unwrap();
     let entries = store.entries().unwrap();
-    let counts = retake(house.data(), &mut store, &entries, None).unwrap();
+    let retaken = retake(house.data(), &mut store, &entries, None).unwrap();
+    let stays: Vec<_> = retaken.stays.iter().map(|entry| entry.line).collect();
+    assert_eq!(stays, [3], "what stays is named");
+    let counts = retaken.counts;
     assert_eq!((counts.read, counts.taken, counts.quarantined), (2, 1, 1));
     let left = store.entries().unwrap();
     assert_eq!(left.len(), 1);
     let row = r#"{"id":"2","who":"ada","at":"2020-01-01","amount":"3"}"#;
     let second = mended(&left[0], &[], Some(row), [].into_iter()).unwrap();
     store.mend(&second).unwrap();
-    assert_eq!(retake(house.data(), &mut store, &[second], None).unwrap().taken, 1);
+    assert_eq!(retake(house.data(), &mut store, &[second], None).unwrap().counts.taken, 1);
     assert!(store.entries().unwrap().is_empty());
     let again = house.import_bytes(file, SALES).unwrap();
     assert_eq!((again.taken, again.repeated, again.quarantined), (0, 2, 0));
@@ -115,6 +121,46 @@ fn new_rows_of_an_erased_customer_go_to_quarantine_once_and_old_ones_are_repeate
     let again = house.import_bytes(new, SALES).unwrap();
     assert_eq!((again.repeated, again.quarantined, again.erased), (2, 0, 0));
     assert_eq!(house.quarantine().entries().unwrap().len(), 1);
+}
+
+#[test]
+fn rows_of_erased_customers_leave_the_quarantine_and_no_others() {
+    let house = House::new();
+    let file = b"id,who,at,amount\n\
+        1,ada,2020-01-01,5\n\
+        2,bob,2020-01-01,5\n\
+        3,ada,2020-01-01,five\n\
+        4,bob,2020-01-01,five\n\
+        5,x,ada,2020-01-01,5\n\
+        6,x,bob,2020-01-01,5\n\
+        7,eve,2020-01-01,five\n";
+    assert_eq!(house.import_bytes(file, SALES).unwrap().quarantined, 5);
+    let store = Mutex::new(house.quarantine());
+    let dropped = || house.runtime.block_on(drop_erased(&house.book, &store)).unwrap();
+    assert_eq!(dropped(), 0, "nobody is erased yet");
+    let ada = house.runtime.block_on(house.book.holder("crm", "ada")).unwrap().unwrap();
+    house.book.vault().destroy(ada).unwrap();
+    assert_eq!(dropped(), 2, "the row that could not be read is hers as well");
+    let left: Vec<_> = house.quarantine().entries().unwrap().iter().map(|e| e.line).collect();
+    assert_eq!(left, [5, 7, 8]);
+    let again = house.import_bytes(file, SALES).unwrap();
+    assert_eq!(house.quarantine().entries().unwrap().len(), 3, "and they do not come back");
+    assert_eq!(again.taken, 0);
+}
+
+#[test]
+fn a_mended_row_is_known_to_be_right_or_wrong_before_it_is_taken() {
+    let house = House::new();
+    house.import_bytes(b"id,who,at,amount\n1,ada,2020-13-01,five\n", SALES).unwrap();
+    let entry = house.quarantine().entries().unwrap().remove(0);
+    let mapping = MappingText::parse(SALES.to_owned()).unwrap();
+    let set = |sets: &[&str]| {
+        let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
+        ready(house.data(), &mapping, &mended(&entry, &sets, None, [].into_iter()).unwrap())
+    };
+    let half = set(&["at=2020-12-01"]).unwrap_err();
+    assert_eq!(half.column.as_deref(), Some("amount"));
+    assert!(set(&["at=2020-12-01", "amount=5"]).is_ok());
 }
 
 #[test]

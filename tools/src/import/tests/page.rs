@@ -24,7 +24,7 @@ fn the_pages_example_is_taken_mended_and_taken_again() {
         PAGE.split("--set ").skip(1).map(|rest| rest.lines().next().unwrap().to_owned()).collect();
     let entry = mended(&entry, &sets, None, [].into_iter()).unwrap();
     store.mend(&entry).unwrap();
-    assert_eq!(retake(house.data(), &mut store, &[entry], None).unwrap().taken, 1);
+    assert_eq!(retake(house.data(), &mut store, &[entry], None).unwrap().counts.taken, 1);
     let again = house.import_bytes(csv[0].as_bytes(), &maps[0]).unwrap();
     assert_eq!((again.taken, again.repeated, again.quarantined), (0, 3, 0));
 }
