@@ -21,7 +21,10 @@ pub struct Backup {
 
 /// Runs the command.
 pub fn run(args: &Backup) -> anyhow::Result<()> {
-    crate::elsewhere::must_not_be("back up the event store itself, and the directory keys")?;
+    crate::elsewhere::must_not_be(
+        "`cxledger copy --from ADDRESS --to DIR` makes and continues a copy of it, or use the event \
+         store's own backup; and keep one of the directory keys apart from it",
+    )?;
     let (log, _) = EmbeddedLog::open_read_only(&args.data.join("ledger"))?;
     let verified = log.backup_to(&args.to).context("no backup was made")?;
     show("the backup holds", &verified);

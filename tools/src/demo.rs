@@ -57,7 +57,9 @@ impl Demo {
             let head = opened.book.ledger().head().await?;
             let engine = &node.system().engine;
             engine.at_least(head, &[], Duration::from_mins(10)).await?;
-            self.print(node.address(), head, first_known(&opened.book, self.seed, self.customers));
+            let last = opened.book.ledger().read_all(head, Direction::Backwards, 1).await?;
+            let count = last.first().map_or(0, |event| event.ordinal);
+            self.print(node.address(), count, first_known(&opened.book, self.seed, self.customers));
             let coming = tokio::spawn(keep_coming(opened.book.clone(), self.seed, self.customers));
             let served = node.serve(asked_to_end()).await;
             coming.abort();
@@ -96,14 +98,14 @@ impl Demo {
         Ok(())
     }
 
-    fn print(&self, address: SocketAddr, head: Position, customer: usize) {
+    fn print(&self, address: SocketAddr, count: u64, customer: usize) {
         let customer = Story::new(self.seed).customer_id(customer);
         let program = std::env::args().next().unwrap_or_else(|| "cxledger".into());
         let data = self.data.display();
         let get = |query: &str| {
             format!("curl -sG http://{address}/graphql --data-urlencode 'query={query}'")
         };
-        say!("cxledger demo: {head} events of {} customers at http://{address}\n", self.customers);
+        say!("cxledger demo: {count} events of {} customers at http://{address}\n", self.customers);
         say!("Five things to try:");
         say!("1. Look: a page with the figures and a customer's timeline, live");
         say!("   http://{address}/");

@@ -2,13 +2,16 @@
 
 use std::io::IsTerminal;
 
-use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 #[macro_use]
 mod say;
 
 mod backup;
 mod bench;
+mod config;
 mod copy;
 mod demo;
 mod elsewhere;
@@ -38,6 +41,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[derive(Debug, Parser)]
 #[command(name = "cxledger", version, arg_required_else_help = true)]
 struct Cli {
+    /// A file of settings; else cxledger.toml in the data directory, where there is one. See `cxledger config`.
+    #[arg(long, env = "CXLEDGER_CONFIG", global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -60,6 +66,7 @@ enum Command {
     Copy(copy::Copy),
     Repair(repair::Repair),
     Erase(erase::Erase),
+    Config(config::Config),
     Schema(schema::Schema),
     NewView(new_view::NewView),
     /// Measure, and print the machine with the figures.
@@ -69,14 +76,17 @@ enum Command {
 }
 
 fn main() -> anyhow::Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("CXLEDGER_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    let matches = config::matches(Cli::command())?;
+    let filter = config::value("CXLEDGER_LOG")
+        .and_then(|directives| tracing_subscriber::EnvFilter::try_new(directives).ok())
+        .unwrap_or_else(|| tracing_subscriber::EnvFilter::new("warn"));
     // Colours are for a terminal, and only for those who want them.
     let colours = std::io::stderr().is_terminal()
         && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours);
     log.with_writer(std::io::stderr).init();
-    match Cli::parse().command {
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    match cli.command {
         Command::Demo(command) => command.run(),
         Command::Serve(command) => command.run(),
         Command::Import(command) => command.run(),
@@ -92,6 +102,10 @@ fn main() -> anyhow::Result<()> {
         Command::Copy(command) => command.run(),
         Command::Repair(command) => repair::run(&command),
         Command::Erase(command) => command.run(),
+        Command::Config(command) => {
+            let (_, given) = matches.subcommand().expect("a command was understood");
+            command.run(given)
+        }
         Command::NewView(command) => command.run(),
         Command::Bench(command) => bench::run(&command),
         Command::Torture(command) => torture::run(&command),

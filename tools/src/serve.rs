@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::bail;
 use clap::Args;
 use cx_api::auth::Tokens;
 use cx_api::esdb::listen::{Tls, choose_cryptography};
@@ -37,20 +38,28 @@ pub struct EventStore {
     #[arg(long, env = "CXLEDGER_ESDB")]
     esdb: Option<SocketAddr>,
     /// The certificates of the event store, PEM; without them it speaks in the clear.
-    #[arg(long, requires_all = ["esdb", "esdb_key"])]
+    #[arg(long, env = "CXLEDGER_ESDB_CERT")]
     esdb_cert: Option<PathBuf>,
     /// The key of the first certificate, PEM.
-    #[arg(long, requires_all = ["esdb", "esdb_cert"])]
+    #[arg(long, env = "CXLEDGER_ESDB_KEY")]
     esdb_key: Option<PathBuf>,
 }
 
 impl EventStore {
-    fn meeting(&self) -> anyhow::Result<Option<EventStoreMeeting>> {
-        let Some(listen) = self.esdb else { return Ok(None) };
+    /// Where it listens, if it is wanted.
+    pub fn meeting(&self) -> anyhow::Result<Option<EventStoreMeeting>> {
         let tls = match (&self.esdb_cert, &self.esdb_key) {
-            (Some(certificates), Some(key)) => Some(Tls::read(certificates, key)?),
-            _ => None,
+            (Some(certificates), Some(key)) => Some((certificates, key)),
+            (None, None) => None,
+            _ => bail!("--esdb-cert and --esdb-key go together: name both, or neither"),
         };
+        let Some(listen) = self.esdb else {
+            if tls.is_some() {
+                bail!("--esdb-cert and --esdb-key are for the event store: add --esdb ADDRESS");
+            }
+            return Ok(None);
+        };
+        let tls = tls.map(|(certificates, key)| Tls::read(certificates, key)).transpose()?;
         Ok(Some(EventStoreMeeting { listen, tls }))
     }
 }
@@ -65,10 +74,10 @@ pub struct Network {
     #[arg(long, env = "CXLEDGER_TOKENS")]
     pub tokens: Option<PathBuf>,
     /// A name the server may be asked under, beside the loopback ones.
-    #[arg(long = "host")]
+    #[arg(long = "host", env = "CXLEDGER_HOSTS", value_delimiter = ',')]
     pub hosts: Vec<String>,
     /// The origin of a page that may call across sites, such as `https://desk.example.org`.
-    #[arg(long = "origin")]
+    #[arg(long = "origin", env = "CXLEDGER_ORIGINS", value_delimiter = ',')]
     pub origins: Vec<String>,
 }
 
@@ -93,6 +102,9 @@ impl Serve {
         opened.runtime.block_on(async {
             let node = Node::start(&opened, meeting).await?;
             say!("cxledger serves {} at http://{}", self.data.display(), node.address());
+            if let Some(settings) = crate::elsewhere::chosen()? {
+                say!("its ledger is at {}", settings.address());
+            }
             if let Some(event_store) = node.event_store() {
                 say!("event store at {event_store}");
             }
