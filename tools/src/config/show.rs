@@ -66,7 +66,14 @@ impl Config {
         let file = READ.get().and_then(|file| file.path()).map(|path| path.display().to_string());
         let all = SETTINGS.iter().map(|setting| (setting, in_effect(setting, matches)));
         if self.json {
-            let one = |(setting, (values, from)): (&Setting, (Vec<String>, String))| json!({ "setting": setting.key, "values": values, "from": from });
+            let one = |(setting, (values, from)): (&Setting, (Vec<String>, String))| {
+                json!({
+                    "setting": setting.key,
+                    "variable": setting.variable,
+                    "values": values,
+                    "from": from,
+                })
+            };
             let settings: Vec<_> = all.map(one).collect();
             let secrets: Vec<_> = SECRETS.iter().filter(|name| variable(name).is_some()).collect();
             let answer = json!({ "file": file, "settings": settings, "secretsSet": secrets });
