@@ -12,6 +12,7 @@ mod format;
 mod ids;
 mod index;
 mod keyed;
+mod pending;
 mod plan;
 mod port;
 mod prepare;
@@ -43,9 +44,9 @@ use crate::limits::check_limits;
 use crate::port::{Append, Appended, Direction, Health, RawEvent};
 use crate::storage::{Disk, Storage};
 use answer::Reply;
-use commit::Request;
 use entry::Entry;
 use format::segment_name;
+use pending::{Pending, Request};
 use prepare::{Prepared, Preparer, Sizes};
 use recover::{Mode, Recovered, recover};
 use shared::Shared;
@@ -189,10 +190,10 @@ impl EmbeddedLog {
         &self.open.shared
     }
 
-    fn enqueue(&self, appends: Vec<Append>, reply: Reply) -> Result<bool, AppendError> {
+    fn begin(&self, appends: Vec<Append>, reply: Reply) -> Result<bool, AppendError> {
         self.check(&appends)?;
         let entries = appends.into_iter().map(Entry::new).collect();
-        Ok(self.shared().enqueue([Request { entries, reply }]))
+        Ok(self.shared().add([Request { entries, reply }]))
     }
 
     fn check(&self, appends: &[Append]) -> Result<(), AppendError> {
@@ -211,7 +212,7 @@ impl EmbeddedLog {
     /// As [`crate::Ledger::append_many`], on the calling thread.
     pub fn append_many_blocking(&self, appends: Vec<Append>) -> Result<Vec<Appended>, AppendError> {
         let (sender, answer) = sync_channel(1);
-        if self.enqueue(appends, Reply::Thread(sender))? {
+        if self.begin(appends, Reply::Thread(sender))? {
             self.shared().lead();
         }
         answer.recv_timeout(DEADLINE).map_err(|_| AppendError::Timeout)?
@@ -234,7 +235,7 @@ impl EmbeddedLog {
             }
             waiting.push(checked.map(|()| answer));
         }
-        if !requests.is_empty() && self.shared().enqueue(requests) {
+        if !requests.is_empty() && self.shared().add(requests) {
             self.shared().lead();
         }
         let hear = |answer: Receiver<_>| {
@@ -384,6 +385,7 @@ fn share(
     options: Options,
 ) -> Arc<Shared> {
     let head = recovered.report.head.commit();
+    let pending = Pending::after(writer.as_ref());
     Arc::new(Shared {
         storage,
         ledger,
@@ -391,7 +393,7 @@ fn share(
         index: RwLock::new(recovered.index),
         head: watch::Sender::new(head),
         poison: OnceLock::new(),
-        queue: Mutex::default(),
+        pending: Mutex::new(pending),
         more: Condvar::new(),
         writer: Mutex::new(writer),
         preparer,
@@ -400,7 +402,7 @@ fn share(
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.shared.queue().closing = true;
+        self.shared.pending().closing = true;
         self.shared.more.notify_all();
         self.shared.preparer.close();
         let threads = std::mem::take(&mut *self.threads.lock().expect("only closing takes them"));

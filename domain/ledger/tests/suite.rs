@@ -17,5 +17,7 @@ mod erasing;
 mod golden;
 #[path = "suite/killing.rs"]
 mod killing;
+#[path = "suite/meanwhile.rs"]
+mod meanwhile;
 #[path = "suite/workload.rs"]
 mod workload;

@@ -1,92 +1,59 @@
-//! Group commit: who finds the queue empty makes a run, who comes meanwhile is in the next one.
+//! Group commit: who finds nobody at it makes the run durable, who comes meanwhile is in the next.
 
 use std::time::{Duration, Instant};
 
-use super::answer::{self, Outcome, Reply};
-use super::entry::Entry;
-use super::format::{FRAME_HEADER, FrameHeader, digest};
+use super::answer;
 use super::ids::id_hash;
 use super::index::FrameAt;
-use super::plan::{Fresh, Plan};
+use super::pending::{Request, Run};
 use super::shared::Shared;
 use super::writer::{Writer, is_full};
 use crate::error::AppendError;
 
-/// At most so many appends in one run.
-const RUN_APPENDS: usize = 1024;
-/// At most about so many bytes in one run, unless one append has more.
-const RUN_BYTES: usize = 16 << 20;
-
 /// Nobody came for so long: nobody is about to.
 const LULL: Duration = Duration::from_micros(15);
 
-/// Appends that are made together or not at all, and who waits for the answer.
-pub(crate) struct Request {
-    pub entries: Vec<Entry>,
-    pub reply: Reply,
-}
-
-impl Request {
-    fn size(&self) -> usize {
-        self.entries.iter().map(Entry::size).sum()
-    }
-}
-
-/// A frame that is in the buffer and not yet durable.
-struct Frame {
-    at: u64,
-    header: FrameHeader,
-    fresh: Vec<Fresh>,
-}
-
-/// A run that is being made.
-#[derive(Default)]
-struct Run {
-    plan: Plan,
-    frames: Vec<Frame>,
-    answers: Vec<(Reply, Outcome)>,
-}
-
 impl Shared {
-    /// Puts appends into the queue. True if the caller is to make the run, by [`Shared::lead`].
-    pub fn enqueue(&self, requests: impl IntoIterator<Item = Request>) -> bool {
-        let mut queue = self.queue();
-        queue.waiting.extend(requests);
-        !std::mem::replace(&mut queue.led, true)
+    /// Gives appends their places. True if the caller is to make them durable, by [`Shared::lead`].
+    pub fn add(&self, requests: impl IntoIterator<Item = Request>) -> bool {
+        let mut pending = self.pending();
+        for request in requests {
+            pending.add(self, request);
+        }
+        !std::mem::replace(&mut pending.led, true)
     }
 
-    /// Makes one run. If others came meanwhile the committing thread goes on with them.
+    /// Makes one run durable. If others came meanwhile the committing thread goes on with them.
     pub fn lead(&self) {
-        let requests = self.take_run();
-        self.commit(requests);
-        let mut queue = self.queue();
-        if queue.waiting.is_empty() {
-            queue.led = false;
+        self.commit();
+        let mut pending = self.pending();
+        if pending.len() == 0 {
+            pending.led = false;
         } else {
-            queue.handed_over = true;
-            drop(queue);
+            pending.handed_over = true;
+            drop(pending);
             self.more.notify_one();
         }
     }
 
-    /// The committing thread: makes runs while others keep coming.
+    /// The committing thread: makes runs durable while others keep coming.
     pub fn work(&self) {
         loop {
-            let mut queue = self.queue();
-            while !queue.handed_over {
-                if queue.closing {
+            let mut pending = self.pending();
+            while !pending.handed_over {
+                if pending.closing {
                     return;
                 }
-                queue = self.more.wait(queue).expect("no thread panics while it holds the queue");
+                pending =
+                    self.more.wait(pending).expect("no thread panics while it plans an append");
             }
-            drop(queue);
-            let requests = self.take_run();
-            let (answered, start) = (requests.len(), Instant::now());
-            self.commit(requests);
+            drop(pending);
+            let start = Instant::now();
+            let answered = self.commit();
             self.let_them_come(answered, start.elapsed());
-            let mut queue = self.queue();
-            if queue.waiting.is_empty() {
-                (queue.led, queue.handed_over) = (false, false);
+            let mut pending = self.pending();
+            if pending.len() == 0 {
+                (pending.led, pending.handed_over) = (false, false);
             }
         }
     }
@@ -99,7 +66,7 @@ impl Shared {
         let (mut seen, mut since) = (0, start);
         loop {
             std::thread::yield_now();
-            let (waiting, now) = (self.queue().waiting.len(), Instant::now());
+            let (waiting, now) = (self.pending().len(), Instant::now());
             if waiting > seen {
                 (seen, since) = (waiting, now);
             }
@@ -109,136 +76,65 @@ impl Shared {
         }
     }
 
-    fn take_run(&self) -> Vec<Request> {
-        let mut queue = self.queue();
-        let (mut requests, mut bytes) = (Vec::new(), 0);
-        while let Some(next) = queue.waiting.front() {
-            bytes += next.size();
-            if requests.len() == RUN_APPENDS || (bytes > RUN_BYTES && !requests.is_empty()) {
-                break;
-            }
-            requests.extend(queue.waiting.pop_front());
-        }
-        requests
-    }
-
-    fn commit(&self, requests: Vec<Request>) {
+    /// Makes the run durable that is there, and answers. Gives how many were answered.
+    fn commit(&self) -> usize {
         let mut writer = self.writer.lock().expect("no thread panics while it writes");
-        let Some(writer) = writer.as_mut() else { return };
-        let mut run = Run::default();
-        run.plan.begin(writer.next_position);
-        run.plan.reserve(requests.len());
-        for request in requests {
-            let Request { entries, reply } = request;
-            if let Err(error) = self.take(writer, &mut run, entries) {
-                run.answers.push((reply, Err(error)));
-            } else {
-                run.answers.push((reply, Ok(run.plan.take_answers())));
-            }
+        let Some(writer) = writer.as_mut() else { return 0 };
+        let mut run = self.pending().turn(self, std::mem::take(&mut writer.spare));
+        if run.answers.is_empty() {
+            self.change_segment(writer);
+            run = self.pending().turn(self, run);
         }
-        // Who waits has the answer, if it is an error.
-        let _ = self.flush(writer, &mut run);
+        let answered = run.answers.len();
+        self.flush(writer, &mut run);
+        run.reset();
+        writer.spare = run;
         writer.prepare_next(&self.preparer);
+        answered
     }
 
-    /// Plans one request and puts its frame into the buffer.
-    fn take(
-        &self,
-        writer: &mut Writer,
-        run: &mut Run,
-        entries: Vec<Entry>,
-    ) -> Result<(), AppendError> {
-        self.check_poison()?;
-        let first_position = run.plan.next_position();
-        let fresh = run.plan.take(self, entries)?;
-        if fresh.is_empty() {
-            return Ok(());
-        }
-        let from = writer.buffer.len();
-        writer.buffer.resize(from + FRAME_HEADER, 0);
-        for Fresh { entry, revision, .. } in &fresh {
-            entry.write(*revision, &mut writer.buffer);
-        }
-        if !writer.has_room(writer.buffer.len()) {
-            let frame = writer.buffer.split_off(from);
-            self.flush(writer, run)?;
-            if let Err(error) = self.change_segment(writer, frame.len()) {
-                run.plan.undo();
-                return Err(error);
+    /// Goes on in the next segment, if an append waits for it. Nobody takes a place meanwhile.
+    fn change_segment(&self, writer: &mut Writer) {
+        let Some(frame) = self.pending().needs_segment() else { return };
+        match writer.next_segment(&*self.storage, &self.preparer, frame) {
+            Ok(()) => {
+                let mut index = self.index.write().expect("no thread panics while it changes it");
+                index.segments.push(writer.segment());
+                drop(index);
+                self.pending().go_on(self, writer);
             }
-            writer.buffer = frame;
-        }
-        self.seal(writer, run, first_position, fresh);
-        Ok(())
-    }
-
-    fn change_segment(&self, writer: &mut Writer, frame: usize) -> Result<(), AppendError> {
-        writer.next_segment(&*self.storage, &self.preparer, frame).map_err(|error| {
-            if is_full(&error) {
-                return self.no_space();
+            Err(error) if is_full(&error) => self.pending().stay(self, self.no_space()),
+            Err(error) => {
+                let path = self.storage.path(&writer.name());
+                let error =
+                    self.stop_writing(format!("the segment after {}: {error}", path.display()));
+                self.pending().stay(self, error);
             }
-            let path = self.storage.path(&writer.name());
-            self.stop_writing(format!("the segment after {}: {error}", path.display()))
-        })?;
-        let mut index = self.index.write().expect("no thread panics while it changes the index");
-        index.segments.push(writer.segment());
-        Ok(())
+        }
     }
 
-    /// Completes the frame at the end of the buffer.
-    fn seal(&self, writer: &mut Writer, run: &mut Run, first_position: u64, fresh: Vec<Fresh>) {
-        let from = run
-            .frames
-            .last()
-            .map_or(0, |last| (last.at - writer.end) as usize + last.header.length as usize);
-        let at = writer.end + from as u64;
-        let before = run.frames.last();
-        let run_first = run.frames.first().map_or(first_position, |f| f.header.first_position);
-        let previous = before.map_or(writer.digest, |_| run.plan.digest);
-        let latest = before.map_or(writer.recorded_at, |before| before.header.recorded_at);
-        let frame = &mut writer.buffer[from..];
-        let count: usize = fresh.iter().map(|fresh| fresh.entry.ids.len()).sum();
-        let header = FrameHeader {
-            length: frame.len() as u32,
-            first_position,
-            count: count as u32,
-            run_before: (first_position - run_first) as u32,
-            recorded_at: self.clock.now().as_microsecond().max(latest),
-            previous,
-        };
-        header.seal(frame, writer.place, at);
-        run.plan.digest = digest(frame);
-        run.frames.push(Frame { at, header, fresh });
-    }
-
-    /// Makes the run durable and answers those who wait. After an error nothing of it counts.
-    fn flush(&self, writer: &mut Writer, run: &mut Run) -> Result<(), AppendError> {
-        let written = if run.frames.is_empty() { Ok(()) } else { writer.write() };
+    /// Makes a run durable and answers those who wait. After an error nothing of it counts, and
+    /// nothing that was planned after it.
+    fn flush(&self, writer: &mut Writer, run: &mut Run) {
+        let written = if run.frames.is_empty() { Ok(()) } else { writer.write(&run.bytes) };
         let failure = match written {
             Ok(()) => {
                 self.publish(writer, run);
-                None
+                answer::send(run.answers.drain(..));
+                // Those who were answered make their next appends meanwhile.
+                return self.note(writer, run);
             }
-            Err(error) if is_full(&error) && writer.take_back().is_ok() => Some(self.no_space()),
+            Err(error) if is_full(&error) && writer.take_back(run.bytes.len()).is_ok() => {
+                self.no_space()
+            }
             Err(error) => {
                 let path = self.storage.path(&writer.name());
-                Some(self.stop_writing(format!("{}: {error}", path.display())))
+                self.stop_writing(format!("{}: {error}", path.display()))
             }
         };
-        if failure.is_some() {
-            run.plan.begin(writer.next_position);
-        }
-        writer.buffer.clear();
-        answer::send(run.answers.drain(..).map(|(reply, outcome)| match &failure {
-            Some(error) if outcome.is_ok() => (reply, Err(error.clone())),
-            _ => (reply, outcome),
-        }));
-        // Those who were answered make their next appends meanwhile.
-        if failure.is_none() {
-            self.note(writer, run);
-        }
-        run.frames.clear();
-        failure.map_or(Ok(()), Err)
+        let after = self.pending().fall_back(self, writer);
+        let all = run.answers.drain(..).chain(after);
+        answer::send(all.map(|(reply, _)| (reply, Err(failure.clone()))));
     }
 
     /// The run is durable: readers may see it.
@@ -246,7 +142,7 @@ impl Shared {
         let Some(last) = run.frames.last() else { return };
         writer.end = last.at + u64::from(last.header.length);
         writer.next_position = last.header.first_position + u64::from(last.header.count);
-        writer.digest = run.plan.digest;
+        writer.digest = run.digest;
         writer.recorded_at = last.header.recorded_at;
         writer.is_marked = false;
         let mut index = self.index.write().expect("no thread panics while it changes the index");
@@ -258,10 +154,13 @@ impl Shared {
             let first = (frame.header.first_position - segment.first_position) as u32;
             segment.frames.push(FrameAt { first, at: frame.at as u32 });
             let mut position = frame.header.first_position;
-            for Fresh { entry, stream, .. } in &mut frame.fresh {
-                *stream = index.streams.intern(entry.stream.as_str());
+            for entry in frame.entries.iter_mut().filter(|entry| entry.revision.is_some()) {
+                let stream = entry.number.unwrap_or_else(|| {
+                    index.streams.intern(entry.stream.as_str(), entry.stream_id)
+                });
+                entry.number = Some(stream);
                 for &id in &entry.ids {
-                    index.streams.push(*stream, position);
+                    index.streams.push(stream, position);
                     index.ids.insert(id_hash(self.ledger, id), position);
                     position += 1;
                 }
@@ -274,16 +173,17 @@ impl Shared {
     fn note(&self, writer: &mut Writer, run: &Run) {
         for frame in &run.frames {
             writer.builder.frame(frame.header.length, frame.header.count);
-            for Fresh { entry, stream, .. } in &frame.fresh {
+            for entry in frame.entries.iter().filter(|entry| entry.revision.is_some()) {
+                let stream = entry.number.expect("the stream of a durable event has a number");
                 for &id in &entry.ids {
                     let hash = id_hash(self.ledger, id);
-                    writer.builder.event(*stream, entry.stream.as_str(), hash);
+                    writer.builder.event(stream, entry.stream.as_str(), entry.stream_id, hash);
                 }
             }
         }
     }
 
-    fn check_poison(&self) -> Result<(), AppendError> {
+    pub fn check_poison(&self) -> Result<(), AppendError> {
         match self.poison.get() {
             Some(reason) => Err(AppendError::Poisoned { reason: reason.clone() }),
             None => Ok(()),

@@ -1,15 +1,22 @@
-//! An append on its way: bytes already when it comes into the queue, so that whoever makes the run
-//! copies them once and the callers do the rest side by side.
+//! An append on its way: bytes already before it takes its place, so that only what depends on the
+//! place is done one after the other.
 
 use cx_model::StreamName;
 use uuid::Uuid;
 
 use super::format::{push_event, push_varint};
+use super::streams::{StreamNumber, id_of};
 use crate::port::{Append, Expected, RawNewEvent};
 
 /// An append whose events are written but for the revision of the first.
 pub(crate) struct Entry {
     pub stream: StreamName,
+    /// The id in the stream's name, if it is of the common form.
+    pub stream_id: Option<Uuid>,
+    /// The stream's number, if it had events when the append was planned or is durable.
+    pub number: Option<StreamNumber>,
+    /// The revision of its first event, once it is planned and unless nothing is to be written.
+    pub revision: Option<u64>,
     pub expected: Expected,
     pub ids: Vec<Uuid>,
     events: Vec<u8>,
@@ -28,16 +35,14 @@ impl Entry {
             }
         }
         let ids = given.iter().map(|event| event.id).collect();
-        Self { stream, expected, ids, events, revision_at }
+        let stream_id = id_of(stream.as_str());
+        let (number, revision) = (None, None);
+        Self { stream, stream_id, number, revision, expected, ids, events, revision_at }
     }
 
-    /// About how many bytes it takes in a frame.
-    pub fn size(&self) -> usize {
-        self.events.len() + 64
-    }
-
-    /// Writes the events into a frame's body; the first has this revision.
-    pub fn write(&self, revision: u64, out: &mut Vec<u8>) {
+    /// Writes the events into a frame's body, if they are to be written.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        let Some(revision) = self.revision else { return };
         let (before, after) = self.events.split_at(self.revision_at);
         out.extend_from_slice(before);
         push_varint(out, revision);

@@ -1,5 +1,5 @@
-//! What a run would change, before it is durable: expectations and ids, checked against what the
-//! ledger holds and what stands before in the same run.
+//! What appends would change, before they are durable: expectations and ids, checked against what the
+//! ledger holds, the run that is being made durable and what stands before in the same run.
 
 use std::collections::HashMap;
 
@@ -7,35 +7,38 @@ use cx_model::{Position, StreamName};
 use uuid::Uuid;
 
 use super::entry::Entry;
-use super::format::Digest;
 use super::ids::LAST_POSITION;
 use super::keyed::Keyed;
 use super::read::Known;
 use super::shared::Shared;
-use super::streams::StreamNumber;
 use crate::error::AppendError;
 use crate::port::Appended;
 
-/// An append that is new.
-pub(crate) struct Fresh {
-    pub entry: Entry,
-    /// The revision of its first event.
-    pub revision: u64,
-    /// Its stream in memory, once it is durable.
-    pub stream: StreamNumber,
-}
-
-/// The state after the appends of a run so far.
+/// The state after all appends that were planned, durable or not yet.
 #[derive(Default)]
 pub(crate) struct Plan {
     next_position: u64,
+    /// What the run changes that is being put together.
+    run: Changes,
+    /// What the run before changed: the index may not have it yet.
+    before: Changes,
+    request: Undo,
+    answers: Vec<Appended>,
+}
+
+/// What a run changes.
+#[derive(Default)]
+struct Changes {
     /// How many events the streams have that the run touches.
     lengths: HashMap<StreamName, u64, Keyed>,
     ids: HashMap<Uuid, Place, Keyed>,
-    /// The digest of the last frame of the run.
-    pub digest: Digest,
-    request: Undo,
-    answers: Vec<Appended>,
+}
+
+impl Changes {
+    fn clear(&mut self) {
+        self.lengths.clear();
+        self.ids.clear();
+    }
 }
 
 #[derive(Clone)]
@@ -65,16 +68,16 @@ impl Plan {
     /// Forgets everything; the next event gets this position.
     pub fn begin(&mut self, next_position: u64) {
         self.next_position = next_position;
-        self.lengths.clear();
-        self.ids.clear();
+        self.run.clear();
+        self.before.clear();
         self.answers.clear();
         self.request.begin(next_position);
     }
 
-    /// Makes room for so many appends.
-    pub fn reserve(&mut self, appends: usize) {
-        self.lengths.reserve(appends);
-        self.ids.reserve(appends);
+    /// Begins a new run. The run before the last is in the index by now.
+    pub fn turn(&mut self) {
+        std::mem::swap(&mut self.run, &mut self.before);
+        self.run.clear();
     }
 
     /// The position of the next event.
@@ -87,22 +90,18 @@ impl Plan {
         std::mem::take(&mut self.answers)
     }
 
-    /// Takes a request, all of it or nothing, and gives those of its appends that are to be written.
-    pub fn take(&mut self, log: &Shared, entries: Vec<Entry>) -> Result<Vec<Fresh>, AppendError> {
+    /// Takes a request, all of it or nothing. Each of its appends that is to be written gets its
+    /// revision.
+    pub fn take(&mut self, log: &Shared, entries: &mut [Entry]) -> Result<(), AppendError> {
         self.answers.clear();
         self.request.begin(self.next_position);
-        let mut fresh = Vec::with_capacity(entries.len());
         for entry in entries {
-            match self.take_one(log, &entry) {
-                Ok(Some(revision)) => fresh.push(Fresh { entry, revision, stream: 0 }),
-                Ok(None) => {}
-                Err(error) => {
-                    self.undo();
-                    return Err(error);
-                }
+            if let Err(error) = self.take_one(log, entry) {
+                self.undo();
+                return Err(error);
             }
         }
-        Ok(fresh)
+        Ok(())
     }
 
     /// Takes back the request that was taken last.
@@ -110,34 +109,35 @@ impl Plan {
         self.next_position = self.request.next_position;
         for (stream, length) in self.request.lengths.drain(..).rev() {
             match length {
-                Some(length) => self.lengths.insert(stream, length),
-                None => self.lengths.remove(&stream),
+                Some(length) => self.run.lengths.insert(stream, length),
+                None => self.run.lengths.remove(&stream),
             };
         }
         for id in self.request.ids.drain(..) {
-            self.ids.remove(&id);
+            self.run.ids.remove(&id);
         }
         self.answers.clear();
     }
 
-    /// The revision of the append's first event, if it is new.
-    fn take_one(&mut self, log: &Shared, entry: &Entry) -> Result<Option<u64>, AppendError> {
-        let Entry { stream, expected, ids, .. } = entry;
-        let touched = self.lengths.get(stream).copied();
-        let length = touched.unwrap_or_else(|| {
+    fn take_one(&mut self, log: &Shared, entry: &mut Entry) -> Result<(), AppendError> {
+        let touched = self.run.lengths.get(&entry.stream).copied();
+        let planned = touched.or_else(|| self.before.lengths.get(&entry.stream).copied());
+        let length = planned.unwrap_or_else(|| {
             let index = log.index();
-            let number = index.streams.find(stream.as_str());
-            number.map_or(0, |number| index.streams.positions(number).len() as u64)
+            entry.number = index.streams.find(entry.stream.as_str(), entry.stream_id);
+            entry.number.map_or(0, |number| index.streams.positions(number).len() as u64)
         });
+        entry.revision = None;
+        let Entry { stream, expected, ids, .. } = &*entry;
         let actual = length.checked_sub(1);
         if ids.is_empty() {
             let position = Position::new(self.next_position - 1);
             self.answers.push(Appended { revision: actual, position, repeated: false });
-            return Ok(None);
+            return Ok(());
         }
         if let Some(answer) = self.check_ids(log, stream, ids)? {
             self.answers.push(answer);
-            return Ok(None);
+            return Ok(());
         }
         if !expected.holds(actual) {
             let (stream, expected) = (stream.clone(), *expected);
@@ -149,17 +149,18 @@ impl Plan {
             return Err(AppendError::Engine { reason });
         }
         self.request.lengths.push((stream.clone(), touched));
-        self.lengths.insert(stream.clone(), length + count);
+        self.run.lengths.insert(stream.clone(), length + count);
         for (n, &id) in (0..).zip(ids) {
             let (revision, position) = (length + n, self.next_position + n);
-            self.ids.insert(id, Place { stream: stream.clone(), revision, position });
+            self.run.ids.insert(id, Place { stream: stream.clone(), revision, position });
             self.request.ids.push(id);
         }
         self.next_position += count;
         let position = Position::new(self.next_position - 1);
         let revision = Some(length + count - 1);
         self.answers.push(Appended { revision, position, repeated: false });
-        Ok(Some(length))
+        entry.revision = Some(length);
+        Ok(())
     }
 
     /// `None` if all ids are new; the first answer if the same events stand in the same stream.
@@ -209,7 +210,7 @@ impl Plan {
         id: Uuid,
         known: &mut Known,
     ) -> Result<Option<Place>, AppendError> {
-        if let Some(place) = self.ids.get(&id) {
+        if let Some(place) = self.run.ids.get(&id).or_else(|| self.before.ids.get(&id)) {
             return Ok(Some(place.clone()));
         }
         let found = log.find_id(id, known).map_err(|error| AppendError::Engine {

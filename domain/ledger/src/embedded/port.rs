@@ -37,7 +37,7 @@ impl Ledger for EmbeddedLog {
     ) -> BoxFuture<'_, Result<Vec<Appended>, AppendError>> {
         async move {
             let (sender, answer) = oneshot::channel();
-            if self.enqueue(appends, Reply::Task(sender, Handle::try_current().ok()))? {
+            if self.begin(appends, Reply::Task(sender, Handle::try_current().ok()))? {
                 let log = self.clone();
                 off_the_runtime(move || log.shared().lead()).await;
             }

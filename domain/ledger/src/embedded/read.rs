@@ -11,6 +11,7 @@ use super::format::{FRAME_HEADER, check_frame, take_event, time};
 use super::ids::id_hash;
 use super::index::Stretch;
 use super::shared::Shared;
+use super::streams::id_of;
 use crate::error::ReadError;
 use crate::port::{Direction, RawEvent};
 
@@ -223,7 +224,8 @@ impl Shared {
         limit: usize,
     ) -> Vec<u64> {
         let index = self.index();
-        let Some(number) = index.streams.find(stream.as_str()) else { return Vec::new() };
+        let name = stream.as_str();
+        let Some(number) = index.streams.find(name, id_of(name)) else { return Vec::new() };
         let all = index.streams.positions(number);
         let length = all.len() as u64;
         let (first, end) = match direction {

@@ -12,6 +12,7 @@ use super::format::{
 use super::ids::id_hash;
 use super::index::{FrameAt, Index, Segment};
 use super::sidecar::Builder;
+use super::streams::id_of;
 use crate::storage::StorageFile;
 
 /// How many bytes are read at once.
@@ -191,15 +192,16 @@ pub(crate) fn collect(
         let event =
             take_event(frame, &mut place).ok_or_else(|| damaged("an event is cut short"))?;
         if let Some((name, revision)) = event.stream {
-            let stream = into.index.streams.intern(name);
+            let id = id_of(name);
+            let stream = into.index.streams.intern(name, id);
             if into.index.streams.positions(stream).len() as u64 != revision {
                 return Err(damaged("an event has another revision than its stream says"));
             }
-            current = Some((stream, name));
+            current = Some((stream, name, id));
         }
-        let (stream, name) = current.ok_or_else(|| damaged("an event has no stream"))?;
+        let (stream, name, stream_id) = current.ok_or_else(|| damaged("an event has no stream"))?;
         let hash = id_hash(ledger, event.id);
-        into.builder.event(stream, name, hash);
+        into.builder.event(stream, name, stream_id, hash);
         into.index.streams.push(stream, position);
         into.index.ids.insert(hash, position);
     }

@@ -1,13 +1,12 @@
 //! What readers, the writer and the threads of an open log share.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, RwLock, RwLockReadGuard};
 
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::commit::Request;
 use super::index::Index;
+use super::pending::Pending;
 use super::prepare::Preparer;
 use super::writer::Writer;
 use crate::clock::Clock;
@@ -22,7 +21,8 @@ pub(crate) struct Shared {
     pub head: watch::Sender<u64>,
     /// Why nothing is written any more.
     pub poison: OnceLock<String>,
-    pub queue: Mutex<Queue>,
+    /// Taken after the writer, before the index, if more than one is taken.
+    pub pending: Mutex<Pending>,
     /// Wakes the committing thread.
     pub more: Condvar,
     /// `None` in a log that is open to be read.
@@ -30,24 +30,13 @@ pub(crate) struct Shared {
     pub preparer: Preparer,
 }
 
-/// The appends that wait for a run.
-#[derive(Default)]
-pub(crate) struct Queue {
-    pub waiting: VecDeque<Request>,
-    /// Somebody makes runs; whoever comes now is taken along.
-    pub led: bool,
-    /// The lead is handed to the committing thread.
-    pub handed_over: bool,
-    pub closing: bool,
-}
-
 impl Shared {
     pub fn index(&self) -> RwLockReadGuard<'_, Index> {
         self.index.read().expect("no thread panics while it changes the index")
     }
 
-    pub fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().expect("no thread panics while it holds the queue")
+    pub fn pending(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().expect("no thread panics while it plans an append")
     }
 
     pub fn head(&self) -> u64 {

@@ -8,7 +8,7 @@ use super::format::{Digest, HEADER, VERSION, push_varint, take_varint, u32_at, u
 use super::ids::{IdTable, Shard, defer, settle};
 use super::index::FrameAt;
 use super::keyed::Keyed;
-use super::streams::{Part, StreamNumber, Streams, part_of, split};
+use super::streams::{Part, StreamNumber, Streams, category_of, id_of, part_of};
 
 const MAGIC: &[u8; 8] = b"CXINDEX1";
 const FIXED: usize = 104;
@@ -41,22 +41,22 @@ impl Builder {
     }
 
     /// The next event of the frame.
-    pub fn event(&mut self, stream: StreamNumber, name: &str, hash: u64) {
+    pub fn event(&mut self, stream: StreamNumber, name: &str, id: Option<Uuid>, hash: u64) {
         let next = self.streams.len() as u64;
         if let Some(&known) = self.streams.get(&stream) {
             push_varint(&mut self.body, known + 1);
         } else {
             self.streams.insert(stream, next);
             self.body.push(0);
-            self.name(name);
+            self.name(name, id);
         }
         self.body.extend_from_slice(&hash.to_le_bytes());
     }
 
     /// A name: 0 and the whole of it, or the number of a category and an id.
-    fn name(&mut self, name: &str) {
+    fn name(&mut self, name: &str, id: Option<Uuid>) {
         let next = self.categories.len();
-        let short = split(name).filter(|(category, _)| {
+        let short = id.map(|id| (category_of(name), id)).filter(|(category, _)| {
             category.len() < 256 && (next < 254 || self.categories.contains_key(*category))
         });
         let Some((category, id)) = short else {
@@ -209,8 +209,8 @@ impl Share<'_> {
             let bytes = body.get(*at..at.checked_add(length)?)?;
             *at += length;
             let name = std::str::from_utf8(bytes).ok()?;
-            let part = part_of(name, split(name).map(|(_, id)| id));
-            return Some(self.own(part, |part| part.intern(name)));
+            let id = id_of(name);
+            return Some(self.own(part_of(name, id), |part| part.intern(name, id)));
         }
         if kind > categories.len() {
             let length = usize::from(take(1)?[0]);

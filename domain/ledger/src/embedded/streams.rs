@@ -38,11 +38,21 @@ pub(crate) struct Part {
 }
 
 /// The category and the id of a name of the common form: the id in lower case with hyphens.
-pub(crate) fn split(name: &str) -> Option<(&str, Uuid)> {
+fn split(name: &str) -> Option<(&str, Uuid)> {
     let (category, id) = name.split_once('-')?;
     let plain = id.len() == 36 && !id.bytes().any(|byte| byte.is_ascii_uppercase());
     let id = plain.then(|| Uuid::try_parse_ascii(id.as_bytes()).ok()).flatten()?;
     Some((category, id))
+}
+
+/// The id in a name of the common form.
+pub(crate) fn id_of(name: &str) -> Option<Uuid> {
+    split(name).map(|(_, id)| id)
+}
+
+/// The category in a name of the common form.
+pub(crate) fn category_of(name: &str) -> &str {
+    &name[..name.len() - 37]
 }
 
 /// The part of the stream with this name; `id` is that of a name of the common form.
@@ -58,13 +68,13 @@ pub(crate) fn part_of(name: &str, id: Option<Uuid>) -> usize {
 }
 
 impl Part {
-    fn key(&self, name: &str) -> Key {
-        if let Some((category, id)) = split(name)
-            && let Some(number) = self.categories.iter().position(|known| **known == *category)
-        {
-            return Key::Short(number as u16, id);
-        }
-        Key::Whole(name.into())
+    fn place(&self, name: &str, id: Option<Uuid>) -> Option<u32> {
+        let short = id.and_then(|id| {
+            let category = category_of(name);
+            let number = self.categories.iter().position(|known| **known == *category)?;
+            Some(Key::Short(number as u16, id))
+        });
+        self.keys.get(&short.unwrap_or_else(|| Key::Whole(name.into()))).copied()
     }
 
     /// The number of a category, which is new if need be; `None` if there are too many.
@@ -85,10 +95,10 @@ impl Part {
         }
     }
 
-    /// The place of a stream in this part, which is new if need be.
-    pub fn intern(&mut self, name: &str) -> usize {
-        match split(name) {
-            Some((category, id)) => self.intern_short(category, id),
+    /// The place of a stream in this part, which is new if need be; `id` is that of its name.
+    pub fn intern(&mut self, name: &str, id: Option<Uuid>) -> usize {
+        match id {
+            Some(id) => self.intern_short(category_of(name), id),
             None => self.intern_key(Key::Whole(name.into())),
         }
     }
@@ -115,27 +125,22 @@ impl Default for Streams {
 }
 
 impl Streams {
-    fn part(name: &str) -> usize {
-        part_of(name, split(name).map(|(_, id)| id))
-    }
-
     /// The parts, to be filled side by side.
     pub fn parts(&mut self) -> &mut [Part] {
         &mut self.parts
     }
 
-    /// The number of a stream that has events.
-    pub fn find(&self, name: &str) -> Option<StreamNumber> {
-        let number = Self::part(name);
-        let part = &self.parts[number];
-        let place = *part.keys.get(&part.key(name))?;
+    /// The number of a stream that has events; `id` is that of its name.
+    pub fn find(&self, name: &str, id: Option<Uuid>) -> Option<StreamNumber> {
+        let number = part_of(name, id);
+        let place = self.parts[number].place(name, id)?;
         Some(place * PARTS as u32 + number as u32)
     }
 
-    /// The number of a stream, which is new if need be.
-    pub fn intern(&mut self, name: &str) -> StreamNumber {
-        let number = Self::part(name);
-        (self.parts[number].intern(name) * PARTS + number) as StreamNumber
+    /// The number of a stream, which is new if need be; `id` is that of its name.
+    pub fn intern(&mut self, name: &str, id: Option<Uuid>) -> StreamNumber {
+        let number = part_of(name, id);
+        (self.parts[number].intern(name, id) * PARTS + number) as StreamNumber
     }
 
     /// The positions of a stream's events, by revision.
@@ -173,17 +178,19 @@ mod tests {
             "customer".into(),
             format!("-{id}"),
         ];
-        let numbers: Vec<_> = names.iter().map(|name| streams.intern(name)).collect();
+        let numbers: Vec<_> = names.iter().map(|name| streams.intern(name, id_of(name))).collect();
         let different: std::collections::HashSet<_> = numbers.iter().collect();
         assert_eq!((different.len(), streams.len()), (names.len(), names.len()));
         for (&number, name) in numbers.iter().zip(&names) {
-            assert_eq!(streams.find(name), Some(number), "{name}");
+            assert_eq!(streams.find(name, id_of(name)), Some(number), "{name}");
         }
         for n in 0..400 {
             let name = format!("category{n}-{id}");
-            assert_eq!(streams.find(&name), None);
-            let number = streams.intern(&name);
-            assert_eq!((streams.find(&name), streams.intern(&name)), (Some(number), number));
+            let id = id_of(&name);
+            assert_eq!(streams.find(&name, id), None);
+            let number = streams.intern(&name, id);
+            let again = (streams.find(&name, id), streams.intern(&name, id));
+            assert_eq!(again, (Some(number), number));
         }
     }
 }

@@ -9,6 +9,7 @@ use super::format::{
     Digest, FRAME_HEADER, FrameHeader, HEADER, Place, SegmentHeader, segment_name,
 };
 use super::index::Segment;
+use super::pending::Run;
 use super::prepare::{Prepared, Preparer};
 use super::recover::Last;
 use super::scan::Standing;
@@ -25,8 +26,8 @@ pub(crate) struct Writer {
     pub digest: Digest,
     pub recorded_at: i64,
     pub builder: Builder,
-    /// The frames of the run that is being made.
-    pub buffer: Vec<u8>,
+    /// The memory of the last run, for the next but one.
+    pub spare: Run,
     /// The last frame marks a clean close.
     pub is_marked: bool,
 }
@@ -79,7 +80,7 @@ impl Writer {
             header,
             file,
             builder,
-            buffer: Vec::new(),
+            spare: Run::default(),
         }
     }
 
@@ -154,15 +155,15 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes the buffer behind the end, durably. After an error nothing of it counts.
-    pub fn write(&mut self) -> io::Result<()> {
-        self.file.write_at(&self.buffer, self.end)?;
+    /// Writes frames behind the end, durably. After an error nothing of them counts.
+    pub fn write(&self, frames: &[u8]) -> io::Result<()> {
+        self.file.write_at(frames, self.end)?;
         self.file.sync_data()
     }
 
-    /// Takes back what a failed write may have left.
-    pub fn take_back(&self) -> io::Result<()> {
-        clear(&*self.file, self.end, self.end + self.buffer.len() as u64)?;
+    /// Takes back what a failed write of so many bytes may have left.
+    pub fn take_back(&self, bytes: usize) -> io::Result<()> {
+        clear(&*self.file, self.end, self.end + bytes as u64)?;
         self.file.sync_data()
     }
 
@@ -171,9 +172,9 @@ impl Writer {
         if self.is_marked || self.next_position == 1 || !self.has_room(FRAME_HEADER) {
             return Ok(());
         }
-        self.buffer = mark(self.place, self.end, self.next_position, self.recorded_at, self.digest);
-        self.write()?;
-        self.end += self.buffer.len() as u64;
+        let mark = mark(self.place, self.end, self.next_position, self.recorded_at, self.digest);
+        self.write(&mark)?;
+        self.end += mark.len() as u64;
         self.is_marked = true;
         Ok(())
     }
