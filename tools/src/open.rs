@@ -3,7 +3,7 @@
 //! `ledger/` holds the log, `keys/` the vault, `views/` the rows folded from the log (a cache that
 //! rebuilds itself), `past/` views as they stood (made by `cxledger past`), `quarantine/` what could not be imported; `server` names the address of the
 //! server that has the directory open. With `CXLEDGER_LEDGER` set to the address of an event store
-//! the ledger is there, and everything else here; the keys are where `CXLEDGER_KEYS` says, and all
+//! the ledger is there, and everything else here, with `marks` of what was counted; the keys are where `CXLEDGER_KEYS` says, and all
 //! nodes of such a ledger share them.
 
 use std::fs::File;
@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use cx_ledger::embedded::Options;
+use cx_ledger::kurrent::Marks;
 use cx_ledger::vault::STORE_FILE;
 use cx_ledger::{
     Book, EmbeddedLog, KurrentLedger, KurrentSettings, Ledger, OpenError, Vault, VaultError,
@@ -51,6 +52,11 @@ impl Places {
     /// The keys: in the data directory, unless the nodes of a ledger share them elsewhere.
     pub fn keys(&self) -> PathBuf {
         config::value(KEYS).map_or_else(|| self.data.join("keys"), PathBuf::from)
+    }
+
+    /// What was counted of a ledger on an event store.
+    fn marks(&self, write: bool) -> Marks {
+        Marks { path: self.data.join("marks"), write }
     }
 
     /// Locked by the process that has the directory open while its ledger is on an event store.
@@ -143,6 +149,7 @@ impl Opened {
             bail!(in_use(places.data(), &places));
         }
         let runtime = Runtime::new()?;
+        let settings = settings.with_marks(places.marks(true));
         let ledger = runtime.block_on(KurrentLedger::connect(settings))?;
         if runtime.block_on(ledger.head())? != Position::START {
             keys_are_there(&places)?;
@@ -187,6 +194,7 @@ impl Opened {
         if let Some(settings) = elsewhere::chosen()? {
             keys_are_there(&places)?;
             let runtime = Runtime::new()?;
+            let settings = settings.with_marks(places.marks(false));
             let ledger = runtime.block_on(KurrentLedger::connect(settings))?;
             let vault = Vault::open_read_only(&places.keys(), &config::key_source())?;
             // A server that was killed leaves its address behind, but not its lock.

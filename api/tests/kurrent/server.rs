@@ -22,6 +22,8 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
+use super::cluster::{self, Cluster};
+
 /// An event store, until it is dropped: then it is gone with all its connections.
 pub struct Server {
     pub address: SocketAddr,
@@ -70,6 +72,17 @@ impl Server {
         let (runtime, listener, address) = Self::bind(address);
         let endpoint = Endpoint::free(ledger, None, Drain::default());
         let router = endpoint.router(address).layer(from_fn_with_state(ends, ending));
+        let listener = listener.tap_io(|socket| socket.set_nodelay(true).unwrap());
+        runtime.spawn(async move { axum::serve(listener, router).await });
+        Self { address, runtime: Some(runtime) }
+    }
+
+    /// One of several over the same events, of which one leads.
+    pub fn start_in(ledger: Arc<dyn Ledger>, cluster: &Arc<Cluster>, place: usize) -> Self {
+        let (runtime, listener, address) = Self::bind(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let endpoint = Endpoint::free(ledger, None, Drain::default());
+        let state = (Arc::clone(cluster), place);
+        let router = endpoint.router(address).layer(from_fn_with_state(state, cluster::member));
         let listener = listener.tap_io(|socket| socket.set_nodelay(true).unwrap());
         runtime.spawn(async move { axum::serve(listener, router).await });
         Self { address, runtime: Some(runtime) }

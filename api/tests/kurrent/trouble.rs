@@ -33,7 +33,8 @@ fn stream() -> StreamName {
     StreamName::of("case", Uuid::from_u128(5))
 }
 
-fn one(n: u64) -> Append {
+/// An append of one event.
+pub fn one(n: u64) -> Append {
     let event = RawNewEvent {
         id: Uuid::from_u128(u128::from(n) + 1),
         event_type: "Counted".into(),
