@@ -15,9 +15,12 @@ use futures::future::BoxFuture;
 use crate::workload::{new_event, read_everything};
 use cx_ledger::seeded::Seeded;
 
-/// A disk whose next sync waits until it is told how it ends.
+/// What a sync says when it begins, and what it waits for.
+type Held = (Sender<()>, Receiver<io::Result<()>>);
+
+/// Where the next sync of a disk waits until it is told how it ends.
 #[derive(Clone, Default)]
-struct Gate(Arc<Mutex<Option<(Sender<()>, Receiver<io::Result<()>>)>>>);
+struct Gate(Arc<Mutex<Option<Held>>>);
 
 impl Gate {
     /// Holds the next sync. Gives what says that it began, and what lets it end.
