@@ -35,13 +35,14 @@ pub struct Config {
 /// A setting's values, and where they come from.
 fn in_effect(setting: &Setting, matches: &ArgMatches) -> (Vec<String>, String) {
     let file = READ.get().filter(|file| file.values(setting.key).is_some());
-    let of_file = || match file.and_then(|file| Some((file.values(setting.key)?, file.path()?))) {
-        Some((values, path)) => (values.to_vec(), path.display().to_string()),
-        None => {
-            let default = Some(setting.default.to_owned()).filter(|text| !text.is_empty());
-            let from = if default.is_some() { "default" } else { "not set" };
-            (default.into_iter().collect(), from.to_owned())
+    let of_file = || {
+        let found = file.and_then(|file| Some((file.values(setting.key)?, file.path()?)));
+        if let Some((values, path)) = found {
+            return (values.to_vec(), path.display().to_string());
         }
+        let default = Some(setting.default.to_owned()).filter(|text| !text.is_empty());
+        let from = if default.is_some() { "default" } else { "not set" };
+        (default.into_iter().collect(), from.to_owned())
     };
     let Some(flag) = setting.flag else {
         return match variable(setting.variable) {
