@@ -181,14 +181,13 @@ async fn append(to: &Side, events: Vec<RawEvent>) -> anyhow::Result<()> {
             data: event.data,
             metadata: to.metadata(event.metadata, event.recorded_at),
         };
-        match appends.last_mut().filter(|append| append.stream == event.stream) {
-            Some(append) => append.events.push(new),
-            None => {
-                let before = event.revision.checked_sub(1);
-                let expected = before.map_or(Expected::NoStream, Expected::Revision);
-                appends.push(Append { stream: event.stream.clone(), expected, events: vec![new] });
-                ends.push((event.stream.clone(), 0));
-            }
+        if let Some(append) = appends.last_mut().filter(|append| append.stream == event.stream) {
+            append.events.push(new);
+        } else {
+            let before = event.revision.checked_sub(1);
+            let expected = before.map_or(Expected::NoStream, Expected::Revision);
+            appends.push(Append { stream: event.stream.clone(), expected, events: vec![new] });
+            ends.push((event.stream.clone(), 0));
         }
         if let Some((_, end)) = ends.last_mut() {
             *end = event.revision;

@@ -18,7 +18,7 @@ fn register(node: &Node, name: &str, key: &str) -> Value {
     node.ask(
         "mutation($name: String, $key: String) { registerCustomer(input: {kind: PERSON, \
          name: $name, idempotencyKey: $key}) { customer { id } duplicate position errors { code } } }",
-        json!({ "name": name, "key": key }),
+        &json!({ "name": name, "key": key }),
     )["registerCustomer"]
         .clone()
 }
@@ -44,7 +44,7 @@ fn both(nodes: [&Node; 2], ask: impl Fn(usize, &Node) -> Value + Sync) -> [Value
 
 fn name_at(node: &Node, customer: &str, position: &str) -> Value {
     let query = "query($id: ID!) { customer(by: {id: $id}) { name } }";
-    node.ask_at_least(position, query, json!({ "id": customer }))["customer"]["name"].clone()
+    node.ask_at_least(position, query, &json!({ "id": customer }))["customer"]["name"].clone()
 }
 
 fn one_of_two_gets_an_identifier(nodes: [&Node; 2], number: usize) {
@@ -61,7 +61,7 @@ fn one_of_two_gets_an_identifier(nodes: [&Node; 2], number: usize) {
         node.ask(
             "mutation($id: ID!, $value: String!) { attachIdentifier(input: {customer: $id, \
              scheme: \"crm\", value: $value}) { position errors { code } } }",
-            json!({ "id": ids[n], "value": format!("C-{number}") }),
+            &json!({ "id": ids[n], "value": format!("C-{number}") }),
         )["attachIdentifier"]
             .clone()
     });
@@ -74,7 +74,7 @@ fn a_case_is_acknowledged_once(nodes: [&Node; 2], customer: &str) {
     let opened = nodes[0].ask(
         "mutation($id: ID!) { openCase(input: {customer: $id, kind: COMPLAINT}) { case position \
          errors { code } } }",
-        json!({ "id": customer }),
+        &json!({ "id": customer }),
     )["openCase"]
         .clone();
     let case = opened["case"].as_str().unwrap_or_else(|| panic!("{opened}"));
@@ -82,7 +82,7 @@ fn a_case_is_acknowledged_once(nodes: [&Node; 2], customer: &str) {
         node.ask(
             "mutation($id: ID!, $case: ID!) { acknowledgeCase(input: {customer: $id, case: $case}) { \
              position errors { code } } }",
-            json!({ "id": customer, "case": case }),
+            &json!({ "id": customer, "case": case }),
         )["acknowledgeCase"]
             .clone()
     });
@@ -136,7 +136,7 @@ fn nodes_over_one_event_store_decide_as_one_and_their_views_agree() {
     let erased = two.ask(
         "mutation($id: ID!) { eraseCustomer(input: {customer: $id, reason: \"request\"}) { \
          position errors { code } } }",
-        json!({ "id": ada_id }),
+        &json!({ "id": ada_id }),
     )["eraseCustomer"]
         .clone();
     assert!(codes(&erased).is_empty(), "{erased}");
@@ -144,7 +144,7 @@ fn nodes_over_one_event_store_decide_as_one_and_their_views_agree() {
     assert!(name.is_null() || name == ERASED, "{name}");
     let more = one.ask(
         "mutation($id: ID!) { openCase(input: {customer: $id, kind: QUESTION}) { errors { code } } }",
-        json!({ "id": ada_id }),
+        &json!({ "id": ada_id }),
     )["openCase"]
         .clone();
     assert!(!codes(&more).is_empty(), "nothing more is recorded of who was erased: {more}");
@@ -180,7 +180,7 @@ fn a_node_whose_keys_are_not_the_ledgers_does_not_start() {
     let erased = one.ask(
         "mutation($id: ID!) { eraseCustomer(input: {customer: $id, reason: \"request\"}) { \
          position errors { code } } }",
-        json!({ "id": id_of(&bob) }),
+        &json!({ "id": id_of(&bob) }),
     );
     assert!(codes(&erased["eraseCustomer"]).is_empty(), "{erased}");
     let data = world.data("four");

@@ -71,8 +71,8 @@ async fn a_follower_that_is_the_only_seed_leads_to_the_leader() {
     let cluster = Cluster::new();
     let nodes = three(&cluster);
     cluster.leader.send_replace(2);
-    for seed in 0..2 {
-        let ledger = timeout(SOON, ledger_at(&[nodes[seed].address])).await.unwrap();
+    for (seed, node) in nodes.iter().take(2).enumerate() {
+        let ledger = timeout(SOON, ledger_at(&[node.address])).await.unwrap();
         let well = async {
             append(&ledger, seed as u64).await;
             let mut follow = ledger.follow(Position::START);

@@ -5,17 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cx_api::auth::Tokens;
 use cx_api::esdb::Endpoint;
 use cx_api::esdb::listen::{Tls, choose_cryptography, listen};
 use cx_api::serve::Drain;
 use cx_ledger::kurrent::Patience;
 use cx_ledger::{Direction, KurrentLedger, KurrentSettings, Ledger, MemoryLedger, ReadError};
 use cx_model::Position;
-use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 
-use super::server::quick;
+use super::server::{quick, tokens};
 use super::trouble::one;
 
 fn certificate(name: &str) -> PathBuf {
@@ -27,11 +25,7 @@ async fn secured() -> SocketAddr {
     choose_cryptography();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let digest: String =
-        Sha256::digest("secret").iter().map(|byte| format!("{byte:02x}")).collect();
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), format!("operator {digest} node\n")).unwrap();
-    let tokens = Tokens::read(file.path()).unwrap();
+    let tokens = tokens("node", "secret");
     let tls = Tls::read(&certificate("node.pem"), &certificate("node.key")).unwrap();
     let endpoint = Endpoint::free(Arc::new(MemoryLedger::new()), Some(tokens), Drain::default());
     tokio::spawn(listen(endpoint, listener, Some(tls)));

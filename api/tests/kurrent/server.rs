@@ -9,6 +9,7 @@ use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::serve::ListenerExt;
+use cx_api::auth::Tokens;
 use cx_api::esdb::Endpoint;
 use cx_api::esdb::listen::listen;
 use cx_api::serve::Drain;
@@ -18,6 +19,7 @@ use futures::stream::{self, StreamExt};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::HeaderMap;
 use hyper::body::Frame;
+use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -158,4 +160,15 @@ pub async fn ledger_at(seeds: &[SocketAddr]) -> KurrentLedger {
     let address = format!("esdb://{}?tls=false", seeds.join(","));
     let settings = KurrentSettings::parse(&address).unwrap().with_patience(quick());
     KurrentLedger::connect(settings).await.unwrap()
+}
+
+/// One user, who may do everything.
+pub fn tokens(user: &str, password: &str) -> Tokens {
+    let digits =
+        |byte: &u8| [byte >> 4, byte & 15].map(|digit| b"0123456789abcdef"[usize::from(digit)]);
+    let digest: Vec<u8> = Sha256::digest(password).iter().flat_map(digits).collect();
+    let digest = String::from_utf8(digest).unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), format!("operator {digest} {user}\n")).unwrap();
+    Tokens::read(file.path()).unwrap()
 }

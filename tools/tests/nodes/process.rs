@@ -60,16 +60,16 @@ impl Node {
     }
 
     /// Asks over GraphQL; fails where the answer has errors.
-    pub fn ask(&self, query: &str, variables: Value) -> Value {
-        let answer = self.post(query, &variables, None);
+    pub fn ask(&self, query: &str, variables: &Value) -> Value {
+        let answer = self.post(query, variables, None);
         assert!(answer.get("errors").is_none(), "{answer}");
         answer["data"].clone()
     }
 
     /// Asks until the views have reached a position.
-    pub fn ask_at_least(&self, position: &str, query: &str, variables: Value) -> Value {
+    pub fn ask_at_least(&self, position: &str, query: &str, variables: &Value) -> Value {
         loop {
-            let answer = self.post(query, &variables, Some(position));
+            let answer = self.post(query, variables, Some(position));
             let Some(errors) = answer.get("errors") else { return answer["data"].clone() };
             assert_eq!(errors[0]["extensions"]["code"], "STALE", "{answer}");
         }
