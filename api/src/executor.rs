@@ -29,6 +29,7 @@ use crate::errors::{Code, code_of};
 use crate::guard::{self, Limits, Refusal};
 use crate::metrics::ApiMetrics;
 use crate::positions::ReadPositions;
+use crate::schema::paging::LARGEST_PAGE_FOR_AUDITORS;
 
 /// The id of a request: in the answer's `x-request-id`, in its errors and in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +68,7 @@ impl Default for ExecutorConfig {
     fn default() -> Self {
         Self {
             limits: Limits::default(),
-            auditor_page: 1_000,
+            auditor_page: LARGEST_PAGE_FOR_AUDITORS as u64,
             deadline: Duration::from_secs(10),
             documents: 1_000,
             errors_shown: 20,

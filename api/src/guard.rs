@@ -120,6 +120,27 @@ pub enum Rule {
 }
 
 impl Rule {
+    /// All rules.
+    pub const ALL: [Self; 17] = [
+        Self::Length,
+        Self::Tokens,
+        Self::TokenLength,
+        Self::OpenString,
+        Self::Nesting,
+        Self::Syntax,
+        Self::Operations,
+        Self::FragmentCycle,
+        Self::FragmentChain,
+        Self::Selections,
+        Self::Aliases,
+        Self::Directives,
+        Self::VariablesNesting,
+        Self::Depth,
+        Self::Page,
+        Self::Nodes,
+        Self::Introspection,
+    ];
+
     /// The rule's name in `extensions.rule`.
     pub const fn name(self) -> &'static str {
         match self {

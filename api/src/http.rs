@@ -23,9 +23,10 @@ pub use gate::{Hosts, Origins};
 pub use media::StatusRules;
 
 use crate::auth::{Caller, Denied, Tokens};
+use crate::documents::Trusted;
 use crate::executor::Guarded;
 use crate::health::{self, Readiness};
-use crate::ingest::{self, Intake};
+use crate::ingest::{self, Counts, Intake};
 use crate::metrics::{Figures, Page};
 use crate::serve::Drain;
 
@@ -42,6 +43,8 @@ pub struct ApiConfig {
     pub body_bytes: usize,
     /// How long a request's body may take to arrive.
     pub body_deadline: Duration,
+    /// The documents that are known beforehand, and whether others are run.
+    pub trusted: Trusted,
     /// Which reading of GraphQL over HTTP the statuses follow.
     pub statuses: StatusRules,
     /// How subscriptions are served.
@@ -77,6 +80,7 @@ impl Default for ApiConfig {
             origins: Vec::new(),
             body_bytes: 256 << 10,
             body_deadline: Duration::from_secs(30),
+            trusted: Trusted::default(),
             statuses: StatusRules::default(),
             live: LiveConfig::default(),
             ingest_bytes: 8 << 20,
@@ -218,7 +222,8 @@ async fn events<S: Executor>(
     let answer =
         ingest::handle(request, intake.as_ref(), config.ingest_bytes, config.body_deadline).await;
     if let Some(counts) = &answer.counts {
-        api.executor.metrics().ingested(counts.taken, counts.repeated, counts.quarantined);
+        let Counts { taken, repeated, conflict, quarantined, refused } = *counts;
+        api.executor.metrics().ingested([taken, repeated, conflict, quarantined, refused]);
     }
     answer.response
 }

@@ -28,10 +28,15 @@ pub enum Outcome {
         /// Where.
         position: Position,
     },
-    /// It was in the ledger before: the same source and id, the same fact.
+    /// It was in the ledger before: the same source and id, the same content.
     Repeated {
         /// Where it was put the first time.
         position: Position,
+    },
+    /// The same source and id came before with other content. Nothing was recorded now.
+    Conflict {
+        /// What differs, without personal data.
+        reason: String,
     },
     /// It is kept aside until somebody mends it.
     Quarantined {
@@ -60,7 +65,7 @@ pub enum IntakeError {
 /// Where events go. It answers once what it took is durable.
 pub trait Intake: Send + Sync + 'static {
     /// Takes events in this order and answers each, in this order. The same source and id again,
-    /// also within one call, is [`Outcome::Repeated`].
+    /// also within one call, is [`Outcome::Repeated`], or with other content [`Outcome::Conflict`].
     fn take(&self, items: Vec<CloudEvent>) -> BoxFuture<'_, Result<Vec<Outcome>, IntakeError>>;
 }
 
@@ -69,6 +74,7 @@ pub trait Intake: Send + Sync + 'static {
 pub(crate) struct Counts {
     pub(crate) taken: u64,
     pub(crate) repeated: u64,
+    pub(crate) conflict: u64,
     pub(crate) quarantined: u64,
     pub(crate) refused: u64,
 }
@@ -174,12 +180,19 @@ async fn take(read: Vec<Result<CloudEvent, Malformed>>, intake: &dyn Intake) -> 
         .inspect(|item| match item.outcome {
             Outcome::Taken { .. } => counts.taken += 1,
             Outcome::Repeated { .. } => counts.repeated += 1,
+            Outcome::Conflict { .. } => counts.conflict += 1,
             Outcome::Quarantined { .. } => counts.quarantined += 1,
             Outcome::Refused { .. } => counts.refused += 1,
         })
         .collect();
-    let nothing_readable = !items.is_empty() && counts.refused == items.len() as u64;
-    let status = if nothing_readable { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    let all = |count: u64| !items.is_empty() && count == items.len() as u64;
+    let status = if all(counts.refused) {
+        StatusCode::BAD_REQUEST
+    } else if all(counts.conflict) {
+        StatusCode::CONFLICT
+    } else {
+        StatusCode::OK
+    };
     Answered { response: json(status, &Answer { counts, items }), counts: Some(counts) }
 }
 

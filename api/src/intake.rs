@@ -1,10 +1,12 @@
 //! From CloudEvents to facts in the book.
 //!
-//! A fact is recorded as it was: what can be understood is taken, once for each source and id.
+//! A fact is recorded as it was: what can be understood is taken, once for each source and id. The
+//! same source and id with other content is a conflict, and nothing of it is recorded.
 //! The data of an event is its body as the ledger writes it, personal fields in the clear; they are
 //! sealed on the way in.
 
 mod body;
+mod repeated;
 mod subject;
 
 use std::collections::HashMap;
@@ -13,7 +15,10 @@ use std::sync::Arc;
 
 use cx_ledger::{AppendError, Book, BookError, Entry, Expected};
 use cx_model::decide::{Instrument, check_fact};
-use cx_model::{Actor, Envelope, Event, InstrumentId, NewEvent, Position, Source};
+use cx_model::{
+    Actor, CustomerId, Envelope, Event, InstrumentId, NewEvent, Position, Recorded, Source,
+    StreamName,
+};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -69,41 +74,70 @@ impl BookIntake {
             .await
             .map_err(|error| unavailable(&error))?;
         let mut entries = Vec::with_capacity(facts.len());
-        let mut outcomes = Vec::with_capacity(facts.len());
+        let mut planned = Vec::with_capacity(facts.len());
         let mut firsts: HashMap<Uuid, usize> = HashMap::new();
         for fact in facts {
-            let planned = fact.and_then(|fact| {
-                let stream = subjects.stream(&self.book, &fact.subject)?;
-                let place = *firsts.entry(fact.new.id).or_insert_with(|| {
-                    if let Some(opening) = subjects.opening(&fact.subject, &fact.new.envelope) {
-                        entries.push(opening);
-                    }
-                    let events = vec![fact.new];
+            planned.push(fact.map(|Fact { subject, new }| {
+                let stream = subjects.stream(&subject);
+                let erased = CustomerId::of_stream(&stream);
+                if erased.is_some_and(|customer| self.book.vault().is_erased(customer)) {
+                    return (stream, None);
+                }
+                let place = *firsts.entry(new.id).or_insert_with(|| {
+                    entries.extend(subjects.opening(&subject, &new.envelope));
+                    let (stream, events) = (stream.clone(), vec![new]);
                     entries.push(Entry { stream, expected: Expected::Any, events });
                     entries.len() - 1
                 });
-                Ok(place)
-            });
-            outcomes.push(planned);
+                (stream, Some(place))
+            }));
         }
         let answers = self.append(entries).await?;
         let mut told = vec![false; answers.len()];
-        let outcome = |planned: Result<usize, Reason>| match planned {
-            Err(reason) => Outcome::Quarantined { reason },
-            Ok(place) => match &answers[place] {
-                Err(reason) => Outcome::Quarantined { reason: reason.clone() },
-                Ok((position, repeated)) => {
-                    let repeated = *repeated || std::mem::replace(&mut told[place], true);
-                    let position = *position;
-                    if repeated {
-                        Outcome::Repeated { position }
-                    } else {
-                        Outcome::Taken { position }
+        let mut outcomes = Vec::with_capacity(items.len());
+        for (item, planned) in items.iter().zip(planned) {
+            outcomes.push(match planned {
+                Err(reason) => Outcome::Quarantined { reason },
+                Ok((stream, None)) => self.of_erased(item, &stream).await?,
+                Ok((stream, Some(place))) => match &answers[place] {
+                    Err(outcome) => outcome.clone(),
+                    Ok((position, false)) if !std::mem::replace(&mut told[place], true) => {
+                        Outcome::Taken { position: *position }
                     }
-                }
-            },
-        };
-        Ok(outcomes.into_iter().map(outcome).collect())
+                    Ok((position, _)) => self.repeated(item, &stream, *position).await?,
+                },
+            });
+        }
+        Ok(outcomes)
+    }
+
+    /// What a source and id that came before are answered with.
+    async fn repeated(
+        &self,
+        item: &CloudEvent,
+        stream: &StreamName,
+        position: Position,
+    ) -> Result<Outcome, IntakeError> {
+        let id = item.fact_id();
+        let mut before = repeated::at(&self.book, position, id).await;
+        if matches!(before, Ok(None)) {
+            // Not every event store says where the first one stands.
+            before = repeated::within(&self.book, stream, id).await;
+        }
+        let before = before.map_err(|error| unavailable(&error))?;
+        Ok(before.map_or(Outcome::Repeated { position }, |before| again(item, stream, &before)))
+    }
+
+    /// What is told of an erased customer: what came before the erasure is repeated.
+    async fn of_erased(
+        &self,
+        item: &CloudEvent,
+        stream: &StreamName,
+    ) -> Result<Outcome, IntakeError> {
+        let before = repeated::within(&self.book, stream, item.fact_id()).await;
+        let before = before.map_err(|error| unavailable(&error))?;
+        let new = || Outcome::Quarantined { reason: ERASED.into() };
+        Ok(before.map_or_else(new, |before| again(item, stream, &before)))
     }
 
     /// Refuses a fact that cannot be understood.
@@ -127,7 +161,7 @@ impl BookIntake {
     async fn append(
         &self,
         entries: Vec<Entry>,
-    ) -> Result<Vec<Result<(Position, bool), Reason>>, IntakeError> {
+    ) -> Result<Vec<Result<(Position, bool), Outcome>>, IntakeError> {
         if entries.is_empty() {
             return Ok(Vec::new());
         }
@@ -144,7 +178,7 @@ impl BookIntake {
             let one = self.book.append(stream, expected, events).await;
             answers.push(match one.map_err(at_fault) {
                 Ok(one) => Ok((one.position, one.repeated)),
-                Err(Ok(reason)) => Err(reason),
+                Err(Ok(outcome)) => Err(outcome),
                 Err(Err(fault)) => return Err(fault),
             });
         }
@@ -183,15 +217,27 @@ fn fact(item: &CloudEvent) -> Result<Fact, Reason> {
     Ok(Fact { subject, new: NewEvent { id: item.fact_id(), envelope, event } })
 }
 
+/// The answer to an event whose source and id came before.
+fn again(item: &CloudEvent, stream: &StreamName, before: &Recorded) -> Outcome {
+    // It could be understood a moment ago, and so it can be now.
+    let Ok(Fact { new, .. }) = fact(item) else {
+        return Outcome::Repeated { position: before.position };
+    };
+    match repeated::conflict(before, stream, &new, item.time.is_some()) {
+        None => Outcome::Repeated { position: before.position },
+        Some(reason) => Outcome::Conflict { reason },
+    }
+}
+
 /// What one entry is at fault for, or else why nothing could be taken.
-fn at_fault(error: BookError) -> Result<Reason, IntakeError> {
+fn at_fault(error: BookError) -> Result<Outcome, IntakeError> {
     match error {
-        BookError::Erased { .. } => Ok(ERASED.into()),
+        BookError::Erased { .. } => Ok(Outcome::Quarantined { reason: ERASED.into() }),
         BookError::Append(AppendError::IdReused { .. }) => {
-            Ok("this source and id came before with another subject".into())
+            Ok(Outcome::Conflict { reason: repeated::OTHER_SUBJECT.into() })
         }
         BookError::Append(AppendError::EventTooLarge { .. }) => {
-            Ok("the event is larger than the ledger takes".into())
+            Ok(Outcome::Quarantined { reason: "the event is larger than the ledger takes".into() })
         }
         error => Err(unavailable(&error)),
     }

@@ -62,7 +62,7 @@ struct Counts {
     sockets: AtomicI64,
     streams: AtomicI64,
     slow_readers: AtomicU64,
-    ingested: [AtomicU64; 3],
+    ingested: [AtomicU64; 5],
 }
 
 /// What the API counts about itself. Cheap to clone.
@@ -81,6 +81,9 @@ impl Drop for Open {
         gauge(&self.counts, self.stream).fetch_sub(1, Relaxed);
     }
 }
+
+/// What can become of a CloudEvent.
+const INGESTED: [&str; 5] = ["taken", "repeated", "conflict", "quarantined", "refused"];
 
 fn gauge(counts: &Counts, stream: bool) -> &AtomicI64 {
     if stream { &counts.streams } else { &counts.sockets }
@@ -130,8 +133,9 @@ impl ApiMetrics {
         self.0.slow_readers.fetch_add(1, Relaxed);
     }
 
-    pub(crate) fn ingested(&self, taken: u64, repeated: u64, quarantined: u64) {
-        for (count, more) in self.0.ingested.iter().zip([taken, repeated, quarantined]) {
+    /// Counts items, in the order of [`INGESTED`].
+    pub(crate) fn ingested(&self, items: [u64; 5]) {
+        for (count, more) in self.0.ingested.iter().zip(items) {
             count.fetch_add(more, Relaxed);
         }
     }
@@ -188,7 +192,7 @@ impl Figures for ApiMetrics {
         }
         let name = "cx_ingest_items_total";
         page.family(name, "counter", "CloudEvents answered, by outcome.");
-        for (outcome, count) in ["taken", "repeated", "quarantined"].iter().zip(&counts.ingested) {
+        for (outcome, count) in INGESTED.iter().zip(&counts.ingested) {
             page.sample(name, &[("outcome", outcome)], count.load(Relaxed));
         }
     }

@@ -122,7 +122,7 @@ impl Figures for SystemReadiness {
         page.family("cxledger_ledger_writable", "gauge", "1 while the ledger takes appends.");
         page.sample("cxledger_ledger_writable", &[], writable);
         let views = self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let families: [Family; 5] = [
+        let families: [Family; 7] = [
             ("cxledger_view_events_behind", "Events a view has not folded yet.", |view| {
                 view.events_behind as f64
             }),
@@ -135,6 +135,14 @@ impl Figures for SystemReadiness {
             ("cxledger_view_size_bytes", "What a view takes on disk.", |view| {
                 view.size_bytes as f64
             }),
+            ("cxledger_view_repairs", "Times a view was made anew since the start.", |view| {
+                view.repairs as f64
+            }),
+            (
+                "cxledger_view_undecodable",
+                "Events that could not be read since the start.",
+                |view| view.undecodable as f64,
+            ),
             ("cxledger_view_stalled_lanes", "Lanes that stand at an event.", |view| {
                 view.stalls.len() as f64
             }),

@@ -5,6 +5,7 @@ pub mod catalogue;
 pub mod customer;
 pub mod event;
 pub mod explain;
+pub mod moment;
 pub mod mutation;
 pub mod paging;
 pub mod quality;

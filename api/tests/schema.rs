@@ -12,5 +12,9 @@ mod mutating;
 mod paging;
 #[path = "schema/refusing.rs"]
 mod refusing;
+#[path = "schema/satisfying.rs"]
+mod satisfying;
+#[path = "schema/standing.rs"]
+mod standing;
 #[path = "schema/world.rs"]
 mod world;

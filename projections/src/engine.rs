@@ -4,6 +4,7 @@
 //! since its database blocks. A slow view holds up only itself, a damaged one is rebuilt by itself,
 //! one whose code changed is made beside its predecessor.
 
+mod anchor;
 mod explain;
 mod feed;
 pub(crate) mod generation;
@@ -26,11 +27,11 @@ use std::time::Duration;
 use cx_ledger::{Direction, Ledger};
 use cx_model::Position;
 use futures::future::join_all;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::watch;
 
 pub use explain::{ExplainError, Explained, Step};
 pub use past::{Pasts, Warmed, warm};
-pub use reader::{Changed, ReadError, Reader, Row, Scan, Snapshot};
+pub use reader::{ReadError, Reader, Row, Scan, Snapshot};
 pub use registry::{Registered, registered};
 pub use roots::fold_roots;
 pub use status::{State, ViewStatus};
@@ -39,6 +40,7 @@ use crate::folder::Head;
 use crate::projection::Projection;
 use crate::root::Root;
 use crate::store::StoreError;
+use anchor::Anchor;
 use feed::Feed;
 use reader::Shared;
 use registry::{AnyShared, Surroundings};
@@ -140,30 +142,32 @@ impl Engine {
         directory: &Path,
         options: Options,
     ) -> Result<Self, OpenError> {
-        let end = ledger_end(&*ledger, options.until).await?;
+        let end = ledger_end(&*ledger, None).await?;
+        let wanted = match options.until {
+            Some(_) => ledger_end(&*ledger, options.until).await?,
+            None => end,
+        };
         let handle = tokio::runtime::Handle::current();
         let directory = directory.to_owned();
         let started = tokio::task::spawn_blocking(move || {
-            Self::open(ledger, &directory, &options, end, &handle)
+            let anchor = Anchor { ledger, handle, end: end.ordinal };
+            Self::open(&directory, &options, wanted, anchor)
         });
         started.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
     }
 
     fn open(
-        ledger: Arc<dyn Ledger>,
         directory: &Path,
         options: &Options,
-        end: LedgerEnd,
-        handle: &tokio::runtime::Handle,
+        wanted: LedgerEnd,
+        anchor: Anchor,
     ) -> Result<Self, OpenError> {
+        let (ledger, handle) = (anchor.ledger.clone(), anchor.handle.clone());
         let (stop, stopped) = watch::channel(false);
         let overlay_bytes_now = Arc::default();
         let surroundings =
-            Surroundings { directory, options, target: end.ordinal, overlay_bytes_now };
-        let opened = options.views.iter().map(|view| {
-            view.open(&surroundings)
-                .map_err(|source| OpenError::Store { path: directory.to_owned(), source })
-        });
+            Surroundings { directory, options, target: wanted.ordinal, overlay_bytes_now, anchor };
+        let opened = options.views.iter().map(|view| view.open(&surroundings));
         let opened = opened.collect::<Result<Vec<_>, _>>()?;
         // A view far behind the others reads on its own, so that the others are live at once.
         let foremost = opened.iter().map(|view| view.head().ordinal).max().unwrap_or(0);
@@ -177,9 +181,9 @@ impl Engine {
         let mut views = Vec::new();
         for view in opened {
             views.push(view.shared());
-            threads.push(view.spawn(&feed, handle));
+            threads.push(view.spawn(&feed, &handle));
         }
-        let follower = (feed.clone(), handle.clone());
+        let follower = (feed.clone(), handle);
         let run = move || follower.0.run(&follower.1, start.position);
         threads.push(std::thread::Builder::new().name("views-feed".into()).spawn(run).map_err(
             |error| OpenError::Store {
@@ -206,12 +210,6 @@ impl Engine {
     /// If the engine was started without it.
     pub fn reader<V: Projection>(&self) -> Reader<V> {
         Reader::new(self.shared::<V>())
-    }
-
-    /// The keys of changed rows, commit by commit, from now on. A reader that is too slow is told
-    /// how many commits it missed.
-    pub fn changes<V: Projection>(&self) -> broadcast::Receiver<Arc<Changed<V>>> {
-        self.shared::<V>().changes.subscribe()
     }
 
     /// The names of the views.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use cx_model::{Position, Recorded};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::projection::Projection;
 use crate::root::Root;
@@ -30,6 +31,21 @@ pub struct Head {
     pub evidence_root: Root,
     /// The lanes in which the fold panicked, and where.
     pub stalls: Vec<Stall>,
+    /// The id of the last event folded; `None` in heads of programs that did not keep it.
+    pub event: Option<Uuid>,
+}
+
+/// The head as it was before it kept the id of its event.
+#[derive(Deserialize)]
+struct HeadWithoutEvent {
+    ordinal: u64,
+    #[serde(with = "position_parts")]
+    position: Position,
+    #[serde(with = "nanoseconds")]
+    recorded_at: Timestamp,
+    root: Root,
+    evidence_root: Root,
+    stalls: Vec<Stall>,
 }
 
 /// A lane in which the fold panicked: its later events were not folded.
@@ -87,7 +103,18 @@ pub(crate) const HEAD_KEY: &[u8] = &[space::META, b'h'];
 /// Reads the head; `None` if nothing was ever committed.
 pub(crate) fn read_head(store: &dyn Store) -> Result<Option<Head>, StoreError> {
     let Some(bytes) = store.get(HEAD_KEY)? else { return Ok(None) };
-    stored::read_row(stored::open(&bytes)?.row).map(Some)
+    head_of(&bytes).map(Some)
+}
+
+/// The head that was kept as these bytes, by this program or an earlier one.
+pub(crate) fn head_of(bytes: &[u8]) -> Result<Head, StoreError> {
+    let row = stored::open(bytes)?.row;
+    stored::read_row(row).or_else(|_| {
+        let earlier: HeadWithoutEvent = stored::read_row(row)?;
+        let HeadWithoutEvent { ordinal, position, recorded_at, root, evidence_root, stalls } =
+            earlier;
+        Ok(Head { ordinal, position, recorded_at, root, evidence_root, stalls, event: None })
+    })
 }
 
 /// What happened to one event.
@@ -110,9 +137,8 @@ pub(crate) struct Folder<V: Projection> {
 }
 
 /// A commit, written but not yet visible.
-pub(crate) struct Staged<V: Projection> {
+pub(crate) struct Staged {
     pub head: Head,
-    pub keys: Vec<V::Key>,
     pub deltas: Vec<(Vec<u8>, Option<Root>, Option<Root>)>,
 }
 
@@ -161,6 +187,7 @@ impl<V: Projection> Folder<V> {
         self.head.ordinal = event.ordinal;
         self.head.position = event.position;
         self.head.recorded_at = event.recorded_at;
+        self.head.event = Some(event.id);
     }
 
     /// Nothing but the head moved since the last commit, and nothing failed.
@@ -170,14 +197,11 @@ impl<V: Projection> Folder<V> {
 
     /// Writes what was folded since the last commit, with the head, and keeps no row in memory.
     /// `Store::apply` shows it.
-    pub fn stage(&mut self, want_keys: bool, want_deltas: bool) -> Result<Staged<V>, StoreError> {
+    pub fn stage(&mut self, want_deltas: bool) -> Result<Staged, StoreError> {
         if let Some(error) = self.error.take() {
             return Err(error);
         }
-        let mut keys = Vec::new();
-        let wanted = want_keys.then_some(&mut keys);
-        let Commit { mut changes, root, evidence_root, deltas } =
-            self.overlay.commit(wanted, want_deltas);
+        let Commit { mut changes, root, evidence_root, deltas } = self.overlay.commit(want_deltas);
         self.head.root.add(root);
         self.head.evidence_root.add(evidence_root);
         let keys_of_changes = changes.iter().map(|(key, _)| key.clone());
@@ -186,12 +210,12 @@ impl<V: Projection> Folder<V> {
         let deltas = deltas.collect();
         put_head(&mut changes, &self.head);
         self.store.stage(changes)?;
-        Ok(Staged { head: self.head.clone(), keys, deltas })
+        Ok(Staged { head: self.head.clone(), deltas })
     }
 
     /// Writes at once, for stores that nobody reads meanwhile.
     pub fn commit(&mut self) -> Result<(), StoreError> {
-        self.stage(false, false)?;
+        self.stage(false)?;
         self.store.apply()?;
         self.store.settle()
     }
@@ -201,4 +225,23 @@ impl<V: Projection> Folder<V> {
 fn put_head(changes: &mut Changes, head: &Head) {
     let (bytes, _) = stored::seal(&crate::projection::Provenance::default(), head);
     changes.insert(0, (HEAD_KEY.to_vec(), Some(bytes)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::projection::Provenance;
+
+    #[test]
+    fn a_head_that_was_kept_without_its_event_can_still_be_read() {
+        let head = Head { ordinal: 7, event: Some(Uuid::from_u128(9)), ..Head::default() };
+        let (bytes, _) = stored::seal(&Provenance::default(), &head);
+        assert_eq!(head_of(&bytes).unwrap(), head);
+        // As it was: the same fields but the last.
+        let (position, time, no_stalls) = ((0u64, 0u64), 0i128, 0u8);
+        let earlier = (7u64, position, time, Root::default(), Root::default(), no_stalls);
+        let (bytes, _) = stored::seal(&Provenance::default(), &earlier);
+        assert_eq!(head_of(&bytes).unwrap(), Head { event: None, ..head });
+        assert!(head_of(&bytes[..bytes.len() - 1]).is_err());
+    }
 }

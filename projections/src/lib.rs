@@ -21,8 +21,8 @@ mod stored;
 pub mod views;
 
 pub use engine::{
-    Changed, Engine, ExplainError, OpenError, Options, Pasts, ReadError, Reader, Registered, Row,
-    Scan, Snapshot, Stale, State, Verdict, ViewStatus, Warmed, fold_roots, registered, warm,
+    Engine, ExplainError, OpenError, Options, Pasts, ReadError, Reader, Registered, Row, Scan,
+    Snapshot, Stale, State, Verdict, ViewStatus, Warmed, fold_roots, registered, warm,
 };
 pub use fold::{Fold, fold_history};
 pub use folder::{Head, Stall};

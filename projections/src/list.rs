@@ -69,7 +69,13 @@ mod tests {
                     })
                 })
                 .collect();
-            let source = std::fs::read(paths.pop().expect("a view has a file")).unwrap();
+            let file = paths.pop().expect("a view has a file");
+            let mut source = std::fs::read(&file).unwrap();
+            // What a view keeps in files beside it is its source as well.
+            let beside = std::fs::read_dir(file.with_extension("")).into_iter().flatten();
+            let mut beside: Vec<_> = beside.map(|entry| entry.unwrap().path()).collect();
+            beside.sort();
+            source.extend(beside.iter().flat_map(|path| std::fs::read(path).unwrap()));
             let digest = crate::engine::generation::hex(&Sha256::digest(source)[..8]);
             writeln!(now, "{name} {generation} {digest}").unwrap();
         }

@@ -67,6 +67,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("tokens", "CXLEDGER_TOKENS", Some("--tokens"), "", Kind::Path),
     setting("hosts", "CXLEDGER_HOSTS", Some("--host"), "", Kind::List),
     setting("origins", "CXLEDGER_ORIGINS", Some("--origin"), "", Kind::List),
+    setting("documents", "CXLEDGER_DOCUMENTS", Some("--documents"), "", Kind::Path),
     setting("esdb", "CXLEDGER_ESDB", Some("--esdb"), "", Kind::Text),
     setting("esdb_cert", "CXLEDGER_ESDB_CERT", Some("--esdb-cert"), "", Kind::Path),
     setting("esdb_key", "CXLEDGER_ESDB_KEY", Some("--esdb-key"), "", Kind::Path),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::bail;
 use clap::Args;
 use cx_api::auth::Tokens;
+use cx_api::documents::{Trust, Trusted};
 use cx_api::esdb::listen::{Tls, choose_cryptography};
 use cx_api::http::ApiConfig;
 
@@ -76,6 +77,12 @@ pub struct Network {
     /// A name the server may be asked under, beside the loopback ones.
     #[arg(long = "host", env = "CXLEDGER_HOSTS", value_delimiter = ',')]
     pub hosts: Vec<String>,
+    /// A manifest of trusted documents: a JSON object of ids and documents (relay-compiler), or Apollo's persisted query manifest. Requests name one by `documentId`.
+    #[arg(long, env = "CXLEDGER_DOCUMENTS")]
+    pub documents: Option<PathBuf>,
+    /// Run no document but those of the manifest.
+    #[arg(long)]
+    pub documents_only: bool,
     /// The origin of a page that may call across sites, such as `https://desk.example.org`.
     #[arg(long = "origin", env = "CXLEDGER_ORIGINS", value_delimiter = ',')]
     pub origins: Vec<String>,
@@ -88,6 +95,13 @@ impl Network {
         let mut api = ApiConfig::default();
         api.hosts.clone_from(&self.hosts);
         api.origins.clone_from(&self.origins);
+        if self.documents_only && self.documents.is_none() {
+            bail!("--documents-only says that no others are served: add --documents MANIFEST");
+        }
+        if let Some(manifest) = &self.documents {
+            let trust = if self.documents_only { Trust::Require } else { Trust::Prefer };
+            api.trusted = Trusted::read(manifest, trust)?;
+        }
         Ok(Meeting { listen: self.listen, tokens, api, event_store: None })
     }
 }

@@ -5,6 +5,8 @@ use axum::http::{HeaderMap, header};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::documents::{NotTrusted, Trusted};
+use crate::errors::Code;
 use crate::guard::{self, Limits};
 
 /// Why bytes are no GraphQL request. The messages never repeat what was sent.
@@ -16,33 +18,61 @@ pub(super) enum DecodeError {
     Nesting,
     #[error("the body is not a JSON object: requests come one at a time")]
     NotAnObject,
-    #[error("the parameter query is missing")]
-    NoQuery,
+    #[error(transparent)]
+    Document(#[from] NotTrusted),
     #[error("the parameter {0} has the wrong type")]
     Type(&'static str),
     #[error("the parameters of the address cannot be read")]
     Address,
 }
 
+impl DecodeError {
+    /// The code it is answered with.
+    pub(super) const fn code(self) -> Code {
+        match self {
+            Self::Document(NotTrusted::Unknown) => Code::NotFound,
+            Self::Document(NotTrusted::Required) => Code::Forbidden,
+            _ => Code::BadRequest,
+        }
+    }
+}
+
 /// The request in a JSON body.
-pub(super) fn body(bytes: &[u8], limits: &Limits) -> Result<Request, DecodeError> {
+pub(super) fn body(
+    bytes: &[u8],
+    limits: &Limits,
+    trusted: &Trusted,
+) -> Result<Request, DecodeError> {
     if guard::json_nesting(bytes) > limits.variables_nesting + 2 {
         return Err(DecodeError::Nesting);
     }
     match serde_json::from_slice(bytes).map_err(|_| DecodeError::Json)? {
-        Value::Object(parameters) => request(parameters),
+        Value::Object(parameters) => request(parameters, trusted),
         _ => Err(DecodeError::NotAnObject),
     }
 }
 
-/// The request in a JSON object with `query`, `variables`, `operationName` and `extensions`.
-pub(super) fn request(mut parameters: Map<String, Value>) -> Result<Request, DecodeError> {
-    let query = match parameters.remove("query") {
-        None | Some(Value::Null) => return Err(DecodeError::NoQuery),
-        Some(Value::String(query)) => query,
-        Some(_) => return Err(DecodeError::Type("query")),
+/// The request in a JSON object with `query` or `documentId`, `variables`, `operationName` and
+/// `extensions`.
+pub(super) fn request(
+    mut parameters: Map<String, Value>,
+    trusted: &Trusted,
+) -> Result<Request, DecodeError> {
+    let mut text = |name: &'static str| match parameters.remove(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(DecodeError::Type(name)),
     };
-    let mut request = Request::new(query);
+    let (query, id) = (text("query")?, text("documentId")?);
+    let extensions = match parameters.remove("extensions") {
+        None | Some(Value::Null) => Map::new(),
+        Some(Value::Object(extensions)) => extensions,
+        Some(_) => return Err(DecodeError::Type("extensions")),
+    };
+    // Where Apollo's clients put it.
+    let persisted = extensions.get("persistedQuery").and_then(|named| named.get("sha256Hash"));
+    let id = id.as_deref().or_else(|| persisted.and_then(Value::as_str));
+    let mut request = Request::new(trusted.document(query, id)?);
     match parameters.remove("operationName") {
         None | Some(Value::Null) => {}
         Some(Value::String(name)) => {
@@ -55,23 +85,25 @@ pub(super) fn request(mut parameters: Map<String, Value>) -> Result<Request, Dec
         Some(variables @ Value::Object(_)) => request.variables = Variables::from_json(variables),
         Some(_) => return Err(DecodeError::Type("variables")),
     }
-    match parameters.remove("extensions") {
-        None | Some(Value::Null | Value::Object(_)) => Ok(request),
-        Some(_) => Err(DecodeError::Type("extensions")),
-    }
+    Ok(request)
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Address {
     query: Option<String>,
+    document_id: Option<String>,
     operation_name: Option<String>,
     variables: Option<String>,
     extensions: Option<String>,
 }
 
 /// The request in the parameters of an address.
-pub(super) fn address(uri: &axum::http::Uri, limits: &Limits) -> Result<Request, DecodeError> {
+pub(super) fn address(
+    uri: &axum::http::Uri,
+    limits: &Limits,
+    trusted: &Trusted,
+) -> Result<Request, DecodeError> {
     let found = axum::extract::Query::<Address>::try_from_uri(uri);
     let address = found.map_err(|_| DecodeError::Address)?.0;
     let json = |text: Option<String>, name| match text.filter(|text| !text.is_empty()) {
@@ -85,12 +117,15 @@ pub(super) fn address(uri: &axum::http::Uri, limits: &Limits) -> Result<Request,
     if let Some(query) = address.query {
         parameters.insert("query".into(), Value::String(query));
     }
+    if let Some(id) = address.document_id {
+        parameters.insert("documentId".into(), Value::String(id));
+    }
     if let Some(name) = address.operation_name {
         parameters.insert("operationName".into(), Value::String(name));
     }
     parameters.insert("variables".into(), json(address.variables, "variables")?);
     parameters.insert("extensions".into(), json(address.extensions, "extensions")?);
-    request(parameters)
+    request(parameters, trusted)
 }
 
 /// Whether a body says it is JSON in UTF-8.

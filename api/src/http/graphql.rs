@@ -73,7 +73,7 @@ impl From<decode::DecodeError> for Early {
             let refusal = Refusal::new(Rule::VariablesNesting, error.to_string()).into_error();
             return Self { error: Box::new(refusal), ..Self::new(Code::BadRequest, "") };
         }
-        Self::new(Code::BadRequest, error.to_string())
+        Self::new(error.code(), error.to_string())
     }
 }
 
@@ -153,14 +153,14 @@ async fn respond<S: Executor>(
     let caller = api.caller(&parts.headers)?;
     let meta = meta(&parts.headers, id)?;
     let request = if parts.method == Method::GET {
-        decode::address(&parts.uri, limits)?
+        decode::address(&parts.uri, limits, &api.config.trusted)?
     } else {
         if !decode::is_json(&parts.headers) {
             let message = "the body must be application/json in UTF-8";
             return Err(Early::status(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
         }
         let bytes = read(api, &parts.headers, body).await?;
-        decode::body(&bytes, limits)?
+        decode::body(&bytes, limits, &api.config.trusted)?
     };
     let request = meta.equip(request, caller.clone());
     let prepared = api.executor.prepare(&request).map_err(|error| {

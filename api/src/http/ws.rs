@@ -140,8 +140,9 @@ async fn converse<S: Executor>(
             Ok(Message::Binary(_)) => return Some(Close::Invalid("messages are text")),
             Ok(Message::Close(_)) | Err(_) => return None,
         };
-        let limits = connection.api.executor.limits();
-        let reply = match protocol::read(text.as_str(), limits) {
+        let api = &connection.api;
+        let reply = match protocol::read(text.as_str(), api.executor.limits(), &api.config.trusted)
+        {
             Err(reason) => return Some(Close::Invalid(reason)),
             Ok(FromClient::Pong) => continue,
             Ok(FromClient::Ping) => ToClient::Pong,
@@ -210,7 +211,7 @@ async fn operate<S: Executor>(
     let executor = &connection.api.executor;
     let meta = Meta { id: RequestId::fresh(), ..connection.meta.clone() };
     let checked = match request {
-        Err(error) => Err(Box::new(Code::BadRequest.server_error(error.to_string(), None))),
+        Err(error) => Err(Box::new(error.code().server_error(error.to_string(), None))),
         Ok(_) if full => {
             let message = "too many operations are open on this connection: complete some";
             Err(Box::new(Code::TooCostly.server_error(message, None)))

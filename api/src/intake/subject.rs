@@ -8,7 +8,7 @@ use cx_model::{
     CustomerId, Envelope, InstrumentId, NewEvent, StreamName, TouchpointId, derived_id,
 };
 
-use super::{ERASED, Reason};
+use super::Reason;
 
 /// Whom or what an event is about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -97,14 +97,10 @@ impl Subjects {
     }
 
     /// The stream of a subject.
-    pub(super) fn stream(&self, book: &Book, subject: &Subject) -> Result<StreamName, Reason> {
-        let stream = match subject {
+    pub(super) fn stream(&self, subject: &Subject) -> StreamName {
+        match subject {
             Subject::Stream(stream) => stream.clone(),
             Subject::Identifier { .. } => self.claims[subject].customer.stream(),
-        };
-        match CustomerId::of_stream(&stream) {
-            Some(customer) if book.vault().is_erased(customer) => Err(ERASED.into()),
-            _ => Ok(stream),
         }
     }
 

@@ -124,7 +124,7 @@ pub async fn page(
     question: &CaseQuestion,
     standing: &Standing,
 ) -> Result<OpenCaseConnection> {
-    let limit = paging::limit(question.first)?;
+    let limit = paging::limit(ctx, question.first)?;
     let mut scan = match question.filter.customer {
         Some(customer) => Scan::under(&customer),
         None => Scan::all(),

@@ -7,7 +7,9 @@ use cx_projections::views::customer::SealedField;
 use cx_projections::views::{Customer as CustomerRow, Timeline};
 
 use super::event::ERASED;
-use super::reading::{self, AsOf, system};
+use super::moment::AsOf;
+use super::paging;
+use super::reading::{self, system};
 use super::scalars::DateTime;
 use super::timeline::{self, TimelineConnection, TimelineFilter, TimelineOrder, TimelineQuestion};
 use crate::errors::internal;
@@ -134,12 +136,14 @@ impl Customer {
     async fn timeline(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "At most so many entries, 0 to 100; 50 if left out.")] first: Option<i32>,
+        #[graphql(desc = "At most so many entries, 0 to 100 (auditors 1,000); 50 if left out.")]
+        first: Option<i32>,
         #[graphql(desc = "Only entries behind this cursor.")] after: Option<String>,
         #[graphql(desc = "Which entries.")] filter: Option<TimelineFilter>,
         #[graphql(default, desc = "Which end comes first.")] order: TimelineOrder,
     ) -> Result<TimelineConnection> {
-        let question = TimelineQuestion { customer: self.id, first, after, filter, order };
+        let limit = paging::limit(ctx, first)?;
+        let question = TimelineQuestion { customer: self.id, limit, after, filter, order };
         reading::read_as_of::<Timeline, _>(ctx, self.id, self.moment, |source| {
             timeline::page(&question, source)
         })

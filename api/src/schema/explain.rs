@@ -1,9 +1,11 @@
 //! Why a row is what it is.
 
+use std::collections::{HashMap, HashSet};
+
 use async_graphql::{ComplexObject, Context, Json, Result, SimpleObject};
-use cx_model::Position;
+use cx_model::{Event, Position, Recorded, ResponseId, StreamName};
 use cx_projections::views::{Cell, Satisfaction};
-use cx_projections::{AskError, ExplainError, Reason, Reasons, reasons};
+use cx_projections::{AskError, Engine, ExplainError, Reason, Reasons, reasons};
 
 use super::event::LedgerEvent;
 use super::paging::{self, Cursor, PageInfo};
@@ -95,7 +97,7 @@ pub async fn page(
     first: Option<i32>,
     after: Option<String>,
 ) -> Result<ExplanationConnection> {
-    let limit = paging::limit(first)?;
+    let limit = paging::limit(ctx, first)?;
     let (_, from) = place(after.as_deref())?;
     let found = reasons(&system(ctx).engine, view, key, from, limit).await;
     let Reasons { row, as_of, reasons, more } = found.map_err(|error| match error {
@@ -109,6 +111,41 @@ pub async fn page(
     Ok(connection(edges, more, after.is_some(), row, as_of))
 }
 
+/// Which responses have an attribute.
+struct Bearers<'a> {
+    name: &'a str,
+    /// Of the streams that were looked through.
+    known: HashMap<StreamName, HashSet<ResponseId>>,
+}
+
+impl<'a> Bearers<'a> {
+    fn of(name: &'a str) -> Self {
+        Self { name, known: HashMap::new() }
+    }
+
+    /// Whether the response that an event is about has the attribute.
+    async fn bear(&mut self, engine: &Engine, event: &Recorded) -> Result<bool> {
+        let response = match &event.event {
+            Event::ResponseSubmitted(it) => return Ok(it.attributes.contains_key(self.name)),
+            Event::ResponseAmended(it) => it.response,
+            Event::ResponseWithdrawn(it) => it.response,
+            _ => return Ok(false),
+        };
+        if !self.known.contains_key(&event.stream) {
+            let history =
+                engine.history(&event.stream, Position::new(u64::MAX)).await.map_err(internal)?;
+            let with = history.iter().filter_map(|event| match &event.event {
+                Event::ResponseSubmitted(it) if it.attributes.contains_key(self.name) => {
+                    Some(it.response)
+                }
+                _ => None,
+            });
+            self.known.insert(event.stream.clone(), with.collect());
+        }
+        Ok(self.known[&event.stream].contains(&response))
+    }
+}
+
 /// A cell of the satisfaction view, as `explain` takes it.
 pub fn cell_key(cell: &Cell) -> String {
     let touchpoint = cell.touchpoint.map(|id| id.to_string()).unwrap_or_default();
@@ -118,24 +155,35 @@ pub fn cell_key(cell: &Cell) -> String {
 
 #[ComplexObject]
 impl SatisfactionFigure {
-    /// The responses behind the figure, cell by cell (a month of a question), oldest first: each with the cell before and after it.
+    /// The responses behind the figure, cell by cell (a month of a question), oldest first: each with the cell before and after it. For responses without an attribute it is the cell of all answers.
     async fn evidence(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "At most so many, 0 to 100; 50 if left out.")] first: Option<i32>,
+        #[graphql(desc = "At most so many, 0 to 100 (auditors 1,000); 50 if left out.")]
+        first: Option<i32>,
         #[graphql(desc = "Only those behind this cursor.")] after: Option<String>,
     ) -> Result<ExplanationConnection> {
-        let limit = paging::limit(first)?;
+        let limit = paging::limit(ctx, first)?;
         let (mut number, mut from) = place(after.as_deref())?;
         let mut edges = Vec::new();
         let mut more = false;
+        let engine = self.standing.engine(ctx);
+        let mut bearers = self.without.as_deref().map(Bearers::of);
         while let Some(cell) = self.cells.get(number as usize) {
             let wanted = limit - edges.len();
-            let engine = self.standing.engine(ctx);
             let found = engine.explain_sum::<Satisfaction>(cell, from, wanted).await;
             let found = Reasons::of(found.map_err(failed)?);
             for reason in found.reasons {
+                from = reason.ordinal;
+                if let Some(bearers) = &mut bearers
+                    && bearers.bear(engine, &reason.event).await?
+                {
+                    continue;
+                }
                 edges.push(edge(ctx, (number, reason.ordinal), reason)?);
+            }
+            if found.more && edges.len() < limit {
+                continue;
             }
             if found.more {
                 more = true;

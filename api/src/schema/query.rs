@@ -14,8 +14,10 @@ use super::catalogue::{Instrument, Touchpoint};
 use super::customer::{self, Customer, CustomerBy};
 use super::event::LedgerEvent;
 use super::explain::{self, ExplanationConnection};
+use super::moment::AsOf;
+use super::paging;
 use super::quality::{self, DataQuality};
-use super::reading::{self, AsOf, Standing, system};
+use super::reading::{self, Standing, system};
 use super::satisfaction::{
     self, NpsInterval, ResponsePolicy, SatisfactionDimension, SatisfactionFigure,
     SatisfactionFilter, SatisfactionQuestion,
@@ -64,13 +66,15 @@ impl QueryRoot {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Whose.")] customer: CustomerId,
-        #[graphql(desc = "At most so many entries, 0 to 100; 50 if left out.")] first: Option<i32>,
+        #[graphql(desc = "At most so many entries, 0 to 100 (auditors 1,000); 50 if left out.")]
+        first: Option<i32>,
         #[graphql(desc = "Only entries behind this cursor.")] after: Option<String>,
         #[graphql(desc = "Which entries.")] filter: Option<TimelineFilter>,
         #[graphql(default, desc = "Which end comes first.")] order: TimelineOrder,
         #[graphql(desc = "As it stood at a position or time of the ledger.")] as_of: Option<AsOf>,
     ) -> Result<TimelineConnection> {
-        let question = TimelineQuestion { customer, first, after, filter, order };
+        let limit = paging::limit(ctx, first)?;
+        let question = TimelineQuestion { customer, limit, after, filter, order };
         reading::read_as_of::<Timeline, _>(ctx, customer, as_of, |source| {
             timeline::page(&question, source)
         })
@@ -105,7 +109,9 @@ impl QueryRoot {
         #[graphql(desc = "Which answers count.")] filter: Option<SatisfactionFilter>,
         #[graphql(default, desc = "What figures are told apart by; metric and scale always are.")]
         by: Vec<SatisfactionDimension>,
-        #[graphql(desc = "Also told apart by the value of this attribute of the responses.")]
+        #[graphql(
+            desc = "Also told apart by the value of this attribute of the responses; those that do not have it are a group of their own. An attribute that no response has is refused with the names there are."
+        )]
         by_attribute: Option<String>,
         #[graphql(default, desc = "How several responses of one customer in one month count.")]
         policy: ResponsePolicy,
@@ -133,7 +139,8 @@ impl QueryRoot {
         #[graphql(desc = "How much time a case has; `PT72H` if left out.")] target: Option<
             Duration,
         >,
-        #[graphql(desc = "At most so many, 0 to 100; 50 if left out.")] first: Option<i32>,
+        #[graphql(desc = "At most so many, 0 to 100 (auditors 1,000); 50 if left out.")]
+        first: Option<i32>,
         #[graphql(desc = "Only cases behind this cursor.")] after: Option<String>,
         #[graphql(
             desc = "As it stood at a position or time of the ledger: from a side generation that `cxledger past --at` made."
@@ -180,7 +187,8 @@ impl QueryRoot {
         ctx: &Context<'_>,
         #[graphql(desc = "The view's name, such as `customer` or `open_cases`.")] view: String,
         #[graphql(desc = "The row's key; several parts are joined by `/`.")] key: String,
-        #[graphql(desc = "At most so many events, 0 to 100; 50 if left out.")] first: Option<i32>,
+        #[graphql(desc = "At most so many events, 0 to 100 (auditors 1,000); 50 if left out.")]
+        first: Option<i32>,
         #[graphql(desc = "Only events behind this cursor.")] after: Option<String>,
     ) -> Result<ExplanationConnection> {
         explain::page(ctx, &view, &key, first, after).await

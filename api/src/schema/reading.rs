@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use async_graphql::{Context, Error, OneofObject, Result};
+use async_graphql::{Context, Error, Result};
 use cx_ledger::{Book, BookError};
 use cx_model::{CustomerId, Position, Recorded};
 use cx_projections::{
     Engine, Fold, Pasts, Projection, ReadError, Reader, Row, Scan, Snapshot, fold_history,
 };
 
-use super::scalars::DateTime;
+use super::moment::{AsOf, position_of};
 use crate::errors::{Code, internal};
 use crate::positions::{AtLeast, ReadPositions};
 
@@ -28,15 +28,6 @@ pub struct System {
 /// The system of a request.
 pub fn system<'a>(ctx: &Context<'a>) -> &'a System {
     ctx.data_unchecked::<System>()
-}
-
-/// A moment in the ledger's own history.
-#[derive(Debug, Clone, Copy, OneofObject)]
-pub enum AsOf {
-    /// The events up to this position, that one included.
-    Position(Position),
-    /// The events that the ledger had taken by this time.
-    Time(DateTime),
 }
 
 /// The rows of a view, as they are or as they stood.
@@ -281,42 +272,6 @@ pub async fn read_as_of<V: Projection, T>(
         positions.report(position);
     }
     read(&Source::Past { fold: &fold, position })
-}
-
-/// The position that a moment means.
-pub async fn position_of(ctx: &Context<'_>, as_of: AsOf) -> Result<Position> {
-    let ledger = system(ctx).book.ledger();
-    let head = ledger.head().await.map_err(internal)?;
-    match as_of {
-        AsOf::Position(position) if position > head => Err(Code::BadRequest.error(format!(
-            "position {position} lies in the future: the ledger's last one is {head}"
-        ))),
-        AsOf::Position(position) => Ok(position),
-        AsOf::Time(time) => {
-            let position = ledger.position_at(time.0).await.map_err(internal)?;
-            if position == Position::START {
-                return Err(before_the_first(ctx, time).await);
-            }
-            Ok(position)
-        }
-    }
-}
-
-/// Why there is nothing to read as of a time before the ledger's first event.
-async fn before_the_first(ctx: &Context<'_>, time: DateTime) -> Error {
-    let ledger = system(ctx).book.ledger();
-    match cx_ledger::first_recorded(&**ledger).await {
-        Err(error) => internal(error),
-        Ok(None) => Code::BadRequest.error("the ledger has no events yet"),
-        Ok(Some(first)) => Code::BadRequest.error_with(
-            format!(
-                "the ledger's first event was recorded at {first}, after {}: asOf means the time \
-                 at which the ledger took an event, not the time at which it occurred",
-                time.0
-            ),
-            [("firstRecordedAt", first.to_string().into())],
-        ),
-    }
 }
 
 /// A customer's whole history, personal values sealed.

@@ -13,7 +13,7 @@ pub enum ProjectionState {
     CatchingUp,
     /// Its new generation is being made; an older one may be served meanwhile.
     Building,
-    /// Its directory was damaged, was put aside, and is being made anew.
+    /// Its directory was damaged or another ledger's, was put aside, and is being made anew.
     Repairing,
     /// It cannot write; it tries again.
     Failing,
@@ -30,6 +30,8 @@ pub struct ProjectionStatus {
     pub state: ProjectionState,
     /// The generation that is folded: it names what the view's code does.
     pub generation: String,
+    /// The generation that readers see meanwhile; null if it is the same.
+    pub served_generation: Option<String>,
     /// The position that readers see.
     pub position: Position,
     /// How many events it is behind.
@@ -44,8 +46,12 @@ pub struct ProjectionStatus {
     pub size_bytes: String,
     /// Positions of events that its code cannot fold: their lanes stand still.
     pub stalled_at: Vec<Position>,
-    /// How often its directory was damaged and made anew, since the start.
+    /// Events of known types that could not be read since the start, counted once for each time they were read; they stand in the views as unknown ones.
+    pub undecodable: i64,
+    /// How often its directory was put aside and made anew, since the start.
     pub repairs: i64,
+    /// Why that was done the last time: damage, or a ledger that was restored from an older backup.
+    pub last_repair: Option<String>,
     /// All its rows were compared with its root since the start.
     pub verified: bool,
     /// What keeps it from moving.
@@ -65,6 +71,7 @@ impl From<ViewStatus> for ProjectionStatus {
                 State::Stopped => ProjectionState::Stopped,
             },
             generation: status.generation,
+            served_generation: status.served_generation,
             position: status.position,
             events_behind: status.events_behind as i64,
             seconds_behind: status.seconds_behind,
@@ -72,7 +79,9 @@ impl From<ViewStatus> for ProjectionStatus {
             seconds_left: status.seconds_left,
             size_bytes: status.size_bytes.to_string(),
             stalled_at: status.stalls.iter().map(|stall| stall.position).collect(),
+            undecodable: status.undecodable as i64,
             repairs: status.repairs as i64,
+            last_repair: status.last_repair,
             verified: status.verified,
             reason: status.reason,
         }

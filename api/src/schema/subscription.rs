@@ -11,6 +11,7 @@ use futures::stream::{self, Stream, StreamExt};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::moment::beyond;
 use super::reading::system;
 use super::status::ProjectionStatus;
 use super::timeline::TimelineEntry;
@@ -42,14 +43,24 @@ impl SubscriptionRoot {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Whose.")] customer: CustomerId,
-        #[graphql(desc = "Only what happened after this position of the ledger.")] after: Option<
-            Position,
-        >,
+        #[graphql(
+            desc = "Only what happened after this position of the ledger; one beyond its end is refused."
+        )]
+        after: Option<Position>,
     ) -> Result<impl Stream<Item = Result<TimelineUpdate>> + use<>> {
         let after = after.or(ctx.data_opt::<ResumeAfter>().map(|resume| resume.0));
         let system = system(ctx);
         let reader = system.engine.reader::<Timeline>();
-        let after = after.unwrap_or_else(|| reader.head().position);
+        let after = match after {
+            Some(after) => {
+                let head = system.book.ledger().head().await.map_err(internal)?;
+                if after > head {
+                    return Err(beyond("after", after, head));
+                }
+                after
+            }
+            None => reader.head().position,
+        };
         let positions = ctx.data_opt::<ReadPositions>().cloned();
         let ledger = Arc::clone(system.book.ledger());
         let follow = Following {

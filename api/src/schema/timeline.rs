@@ -16,7 +16,7 @@ use cx_projections::views::timeline::{Asked, Entry, EntryStatus, Place, Timeline
 
 use super::catalogue::Touchpoint;
 use super::event::LedgerEvent;
-use super::paging::{self, Cursor, PageInfo};
+use super::paging::{Cursor, PageInfo};
 use super::raw::{RawList, RawNodes};
 use super::reading::{self, Source};
 use super::scalars::DateTime;
@@ -233,7 +233,7 @@ pub struct TimelineQuestion {
     /// Whose.
     pub customer: CustomerId,
     /// At most so many.
-    pub first: Option<i32>,
+    pub limit: usize,
     /// Behind this cursor.
     pub after: Option<String>,
     /// Which entries.
@@ -253,7 +253,7 @@ pub fn page(question: &TimelineQuestion, source: &Source<Timeline>) -> Result<Ti
     let asked = Asked {
         after: after.map(|cursor| cursor.0),
         newest_first: question.order == TimelineOrder::NewestFirst,
-        limit: paging::limit(question.first)?,
+        limit: question.limit,
     };
     let filter = question.filter.clone().unwrap_or_default();
     let customer = question.customer;

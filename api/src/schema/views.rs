@@ -49,8 +49,8 @@ macro_rules! fields {
     ) => {
         fields! { @walk [$($done)*
             $(#[$doc])*
-            async fn $name(&self, ctx: &Context<'_>, #[graphql(desc = "What the rows' keys begin with.")] $first: $prefix, #[graphql(desc = "At most so many, 0 to 100; 50 if left out.")] first: Option<i32>) -> Result<Vec<$view>> {
-                let limit = crate::schema::paging::limit(first)?;
+            async fn $name(&self, ctx: &Context<'_>, #[graphql(desc = "What the rows' keys begin with.")] $first: $prefix, #[graphql(desc = "At most so many, 0 to 100 (auditors 1,000); 50 if left out.")] first: Option<i32>) -> Result<Vec<$view>> {
+                let limit = crate::schema::paging::limit(ctx, first)?;
                 reading::read::<$view, _>(ctx, |snapshot| {
                     let rows = reading::scan(snapshot, &cx_projections::Scan::under(&$first).limit(limit))?;
                     Ok(rows.into_iter().map(|row| row.view).collect())

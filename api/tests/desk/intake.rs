@@ -22,6 +22,9 @@ impl Intake for Held {
             if event.source == "/busy" {
                 return Err(IntakeError::Busy);
             }
+            if event.source == "/twice" {
+                return Ok(Outcome::Conflict { reason: "came before with other content".into() });
+            }
             if !matches!(event.event_name(), Some("InteractionRecorded" | "CustomerRegistered")) {
                 return Ok(Outcome::Quarantined { reason: "the type is not known".into() });
             }

@@ -71,10 +71,10 @@ async fn a_follower_that_is_the_only_seed_leads_to_the_leader() {
     let cluster = Cluster::new();
     let nodes = three(&cluster);
     cluster.leader.send_replace(2);
-    for (seed, node) in nodes.iter().take(2).enumerate() {
+    for (place, node) in nodes.iter().take(2).enumerate() {
         let ledger = timeout(SOON, ledger_at(&[node.address])).await.unwrap();
         let well = async {
-            append(&ledger, seed as u64).await;
+            append(&ledger, place as u64).await;
             let mut follow = ledger.follow(Position::START);
             assert_eq!(follow.next(9).await.unwrap()[0].revision, 0);
         };

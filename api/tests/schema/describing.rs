@@ -1,6 +1,8 @@
 //! The schema as its readers see it.
 
 use async_graphql::Request;
+use cx_api::errors::Code;
+use cx_api::guard::{Limits, Rule};
 use serde_json::{Value, json};
 
 use crate::world::World;
@@ -57,4 +59,48 @@ async fn everything_has_a_description() {
         }
     }
     assert_eq!(json!(bare), json!([]));
+}
+
+#[test]
+fn the_page_about_the_api_names_every_code_rule_and_limit() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/graphql.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    for code in Code::ALL {
+        let row = format!("| `{}` | {} |", code.name(), code.status().as_u16());
+        assert!(page.contains(&row), "{row}");
+    }
+    let rows: Vec<_> = page.lines().filter(|line| line.starts_with("| ")).collect();
+    for rule in Rule::ALL {
+        let name = format!("`{}`", rule.name());
+        assert!(rows.iter().any(|row| row.contains(&name)), "{name}");
+    }
+    let Limits { document_bytes, tokens, token_bytes, nesting, operations, spreads, .. } =
+        Limits::default();
+    let Limits { selections, aliases, directives, variables_nesting, depth, nodes, .. } =
+        Limits::default();
+    let Limits { page: items, introspection_lists, .. } = Limits::default();
+    for (rule, limit) in [
+        (Rule::Length, document_bytes as u64),
+        (Rule::Tokens, tokens as u64),
+        (Rule::TokenLength, token_bytes as u64),
+        (Rule::Nesting, nesting as u64),
+        (Rule::Operations, operations as u64),
+        (Rule::FragmentChain, spreads as u64),
+        (Rule::Selections, selections),
+        (Rule::Aliases, aliases),
+        (Rule::Directives, directives),
+        (Rule::VariablesNesting, variables_nesting as u64),
+        (Rule::Depth, depth as u64),
+        (Rule::Nodes, nodes),
+        (Rule::Page, items),
+        (Rule::Introspection, introspection_lists as u64),
+    ] {
+        let thousands = limit / 1_000;
+        let number = match thousands {
+            0 => limit.to_string(),
+            _ => format!("{thousands},{:03}", limit % 1_000),
+        };
+        let row = format!("| `{}` | {number}", rule.name());
+        assert!(page.contains(&row), "{row}");
+    }
 }

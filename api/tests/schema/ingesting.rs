@@ -124,19 +124,72 @@ async fn what_cannot_be_understood_is_put_aside_with_a_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_repeated_id_with_another_subject_and_an_erased_customer_are_put_aside() {
+async fn the_same_id_with_other_content_is_a_conflict_and_nothing_is_recorded() {
     let world = World::new().await;
     let intake = BookIntake::new(world.book.clone());
     let (ada, bob) = (world.customer("Ada").await, world.customer("Bob").await);
-    take(&intake, vec![met("1", &ada)]).await;
-    let outcomes = take(&intake, vec![met("1", &bob), met("2", &bob)]).await;
-    assert!(reason(&outcomes[0]).contains("another subject"));
-    assert!(matches!(outcomes[1], Outcome::Taken { .. }));
+    let first = take(&intake, vec![met("1", &ada)]).await;
+    let Outcome::Taken { position } = first[0] else { panic!("{first:?}") };
+    let with = |change: &dyn Fn(&mut CloudEvent)| {
+        let mut event = met("1", &ada);
+        change(&mut event);
+        event
+    };
+    let renamed = with(&|event| {
+        event.event_type = "cx.PreferenceSet".into();
+        event.data = json!({ "name": "channel", "value": "post" });
+    });
+    let others = [
+        (with(&|event| event.data["text"] = "Where is she?".into()), "(text)"),
+        (with(&|event| event.data["channel"] = "web".into()), "(channel)"),
+        (with(&|event| drop(event.data.as_object_mut().unwrap().remove("text"))), "(text)"),
+        (with(&|event| event.data["outcome"] = "answered".into()), "(outcome)"),
+        (with(&|event| event.time = Some(jiff::Timestamp::UNIX_EPOCH)), "(time)"),
+        (renamed, "as InteractionRecorded"),
+        (met("1", &bob), "another subject"),
+    ];
+    for (n, (other, said)) in others.into_iter().enumerate() {
+        let outcomes = take(&intake, vec![other.clone()]).await;
+        let Outcome::Conflict { reason } = &outcomes[0] else { panic!("{said}: {outcomes:?}") };
+        assert!(reason.contains(said) && !reason.contains("Where"), "{said}: {reason}");
+        // The same within one call, beside others that hold up nobody.
+        let id = format!("beside {n}");
+        let mut other = other;
+        other.id.clone_from(&id);
+        let together = take(&intake, vec![met(&id, &ada), other, met(&id, &ada)]).await;
+        assert!(matches!(together[0], Outcome::Taken { .. }), "{together:?}");
+        assert!(matches!(together[1], Outcome::Conflict { .. }), "{together:?}");
+        assert!(matches!(together[2], Outcome::Repeated { .. }), "{together:?}");
+    }
+    // Content that is the same in other words, or does not say when, is no other content.
+    let timeless = with(&|event| event.time = None);
+    let spelt = with(&|event| event.data["thread"] = Value::Null);
+    let outcomes = take(&intake, vec![met("1", &ada), timeless, spelt]).await;
+    assert_eq!(outcomes, vec![Outcome::Repeated { position }; 3]);
+    let history = world.book.history(&ada.parse::<cx_model::CustomerId>().unwrap().stream()).await;
+    let told = history.unwrap().iter().filter(|event| event.envelope.source.is_some()).count();
+    assert_eq!(told, 8, "each id once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_came_before_an_erasure_is_repeated_and_new_things_are_put_aside() {
+    let world = World::new().await;
+    let intake = BookIntake::new(world.book.clone());
+    let (ada, bob) = (world.customer("Ada").await, world.customer("Bob").await);
+    let first = take(&intake, vec![met("1", &ada)]).await;
+    let Outcome::Taken { position } = first[0] else { panic!("{first:?}") };
     let actor = cx_model::Actor::System { name: "tests".into() };
     world.book.erase(ada.parse().unwrap(), "request", actor).await.unwrap();
     let outcomes = take(&intake, vec![met("3", &ada), met("4", &bob)]).await;
     assert!(reason(&outcomes[0]).contains("erased"));
     assert!(matches!(outcomes[1], Outcome::Taken { .. }));
+    // Nobody can tell whether an erased text was another one; what was not erased can be told.
+    let (mut text, mut channel) = (met("1", &ada), met("1", &ada));
+    text.data["text"] = "Where is she?".into();
+    channel.data["channel"] = "web".into();
+    let outcomes = take(&intake, vec![met("1", &ada), text, channel]).await;
+    assert_eq!(outcomes[..2], vec![Outcome::Repeated { position }; 2]);
+    assert!(matches!(&outcomes[2], Outcome::Conflict { reason } if reason.contains("(channel)")));
 }
 
 #[tokio::test(flavor = "multi_thread")]

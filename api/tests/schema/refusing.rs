@@ -168,3 +168,27 @@ async fn readers_write_nothing_and_only_operators_erase() {
     let expected = json!({ "type": "SubjectErased", "actor": { "kind": "SYSTEM", "id": "desk" } });
     assert_eq!(event, expected);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn auditors_read_larger_pages() {
+    let world = World::new().await;
+    let customer = world.customer("Ada").await;
+    let page = async |field: &str, first: u32, role: Role| {
+        let document = format!("{{ {} }}", field.replace('$', &first.to_string()));
+        let caller = Caller { role, name: None };
+        world.answer(Request::new(document).data(caller)).await
+    };
+    let timeline = format!("timeline(customer: \"{customer}\", first: $) {{ asOf }}");
+    let explained =
+        format!("explain(view: \"customer\", key: \"{customer}\", first: $) {{ asOf }}");
+    for field in [timeline.as_str(), &explained, "openCases(first: $) { asOf }"] {
+        for (first, role) in [(100, Role::Reader), (1_000, Role::Auditor)] {
+            let answer = page(field, first, role).await;
+            assert!(answer.get("errors").is_none(), "{answer:#}");
+            let refused = page(field, first + 1, role).await;
+            assert_eq!(refused["errors"][0]["extensions"]["code"], "BAD_REQUEST", "{refused:#}");
+            let message = refused["errors"][0]["message"].as_str().unwrap();
+            assert!(message.contains(&format!("between 0 and {first}")), "{message}");
+        }
+    }
+}

@@ -7,6 +7,7 @@ use cx_api::http::written;
 use cx_api::schema::{Schema, System, schema};
 use cx_ledger::{Book, MemoryLedger, Vault};
 use cx_projections::{Engine, Options};
+use futures::Stream;
 use serde_json::{Value, json};
 
 pub struct World {
@@ -42,6 +43,11 @@ impl World {
         self.schema.execute(request).await
     }
 
+    /// The answers of a subscription.
+    pub fn stream(&self, request: Request) -> impl Stream<Item = async_graphql::Response> + Unpin {
+        self.schema.execute_stream(request)
+    }
+
     /// The data of an answer that has no errors.
     pub async fn ask(&self, document: &str, variables: Value) -> Value {
         let request = Request::new(document).variables(Variables::from_json(variables));
@@ -67,6 +73,15 @@ impl World {
             self.act("registerCustomer", "RegisterCustomerInput", "customer { id }", input).await;
         accepted(&done);
         done["customer"]["id"].as_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for World {
+    /// Without this the views would still write while their directory is removed.
+    fn drop(&mut self) {
+        let engine = &self.engine;
+        let runtime = tokio::runtime::Handle::current();
+        tokio::task::block_in_place(|| runtime.block_on(engine.shutdown()));
     }
 }
 

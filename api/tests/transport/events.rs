@@ -49,6 +49,12 @@ async fn what_is_no_event_is_told_why() {
     assert_eq!(server.ask("POST /events", &[("content-type", "text/csv")], "a").await.status, 415);
     let by_get = server.ask("GET /events", &[], "").await;
     assert_eq!((by_get.status, by_get.header("allow")), (405, Some("post")));
+    let twice = EVENT.replace("/crm", "/twice");
+    let answer = server.ask("POST /events", &[STRUCTURED], &twice).await;
+    assert_eq!((answer.status, answer.json()["conflict"].as_u64()), (409, Some(1)));
+    assert_eq!(answer.json()["items"][0]["outcome"], "conflict");
+    let batch = server.ask("POST /events", &[BATCH], &format!("[{EVENT},{twice}]")).await;
+    assert_eq!((batch.status, batch.json()["taken"].as_u64()), (200, Some(1)));
     let busy = server.ask("POST /events", &[STRUCTURED], &EVENT.replace("/crm", "/busy")).await;
     assert_eq!((busy.status, busy.header("retry-after")), (429, Some("1")));
 }

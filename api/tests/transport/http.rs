@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use cx_api::auth::Tokens;
+use cx_api::documents::{Trust, Trusted};
 use cx_api::executor::ExecutorConfig;
 use cx_api::http::{ApiConfig, StatusRules};
 use cx_api::serve::{ServeError, bind};
@@ -269,4 +270,38 @@ async fn what_was_begun_is_answered_before_the_server_ends() {
     half.read_to_string(&mut answer).await.unwrap();
     assert!(answer.contains("a thing"), "{answer}");
     server.stop().await;
+}
+
+#[tokio::test]
+async fn a_trusted_document_is_named_instead_of_sent_and_others_may_be_kept_out() {
+    let (thing, head) = ("query Q { thing { name } }", "{ ledger { head } }");
+    let manifest = serde_json::json!({ "q1": thing, "m1": MUTATION }).to_string();
+    for trust in [Trust::Prefer, Trust::Require] {
+        let mut config = ApiConfig::default();
+        config.trusted = Trusted::parse(manifest.as_bytes(), trust).unwrap();
+        let server = Server::with(config, ExecutorConfig::default(), None).await;
+        let by_id = server.post(r#"{"documentId":"q1","operationName":"Q"}"#, &[]).await;
+        assert_eq!(
+            (by_id.status, &by_id.json()["data"]["thing"]["name"]),
+            (200, &"a thing".into())
+        );
+        let by_get = server.ask("GET /graphql?documentId=q1", &[], "").await;
+        assert_eq!(by_get.json(), by_id.json());
+        // A mutation by GET stays one, however it is named.
+        let by_get = server.ask("GET /graphql?documentId=m1", &[], "").await;
+        assert_eq!(by_get.status, 405);
+        let unknown = server.post(r#"{"documentId":"q2"}"#, &[]).await;
+        assert_eq!((unknown.status, unknown.code().as_str()), (404, "NOT_FOUND"));
+        assert_eq!(server.query(thing).await.status, 200);
+        let brought = server.query(head).await;
+        match trust {
+            Trust::Require => {
+                assert_eq!((brought.status, brought.code().as_str()), (403, "FORBIDDEN"));
+            }
+            _ => assert_ne!(brought.code(), "FORBIDDEN"),
+        }
+    }
+    let server = Server::start().await;
+    let none = server.post(r#"{"documentId":"q1"}"#, &[]).await;
+    assert_eq!((none.status, none.code().as_str()), (400, "BAD_REQUEST"));
 }

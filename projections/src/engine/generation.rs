@@ -4,7 +4,8 @@
 //! has a directory beside it: `rows` (the database), `redo` (a commit under way), `flushed` (the
 //! last head known to be in the database's files), `mark` (clean or open, and the machine's boot),
 //! `shape` (of the row type), `complete` (it was served once), `awaited` (it was made for a program
-//! that does not serve yet).
+//! that does not serve yet). What cannot be used is put aside as `GENERATION.damaged-N`, with the
+//! `reason` in it, until the generation that takes its place is served.
 
 use std::fs;
 use std::io::Write;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use crate::fold::Fold;
-use crate::folder::{Head, read_head};
+use crate::folder::{Head, head_of, read_head};
 use crate::projection::{Projection, Provenance};
 use crate::root::Root;
 use crate::rows::space;
@@ -234,7 +235,7 @@ impl GenerationDirectory {
     /// What is surely in the database's files.
     pub fn flushed(&self) -> Result<Option<Head>, StoreError> {
         let Ok(bytes) = fs::read(self.path.join("flushed")) else { return Ok(None) };
-        stored::read_row(stored::open(&bytes)?.row).map(Some)
+        head_of(&bytes).map(Some)
     }
 
     /// Notes what is surely in the database's files.
@@ -250,13 +251,14 @@ impl GenerationDirectory {
         put_file(&self.path.join("mark"), format!("clean {}", boot_id()).as_bytes())
     }
 
-    /// Moves the directory out of the way, and answers with where it is now.
-    pub fn put_aside(&self) -> Result<PathBuf, StoreError> {
+    /// Moves the directory out of the way, says in it why, and answers with where it is now.
+    pub fn put_aside(&self, reason: &str) -> Result<PathBuf, StoreError> {
         for n in 1.. {
             let aside = self.path.with_extension(format!("damaged-{n}"));
             if !aside.exists() {
                 fs::rename(&self.path, &aside).map_err(io)?;
                 Self { path: aside.clone() }.await_no_more()?;
+                put_file(&aside.join("reason"), format!("{reason}\n").as_bytes())?;
                 return Ok(aside);
             }
         }

@@ -1,5 +1,6 @@
 //! The engine's promises, proven on real directories.
 
+mod anchors;
 mod damage;
 mod folding;
 mod generations;
@@ -21,12 +22,21 @@ use crate::given::{Happening, customer, happened, interaction, recorded};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Appends happenings; answers with the last position.
-async fn append(ledger: &MemoryLedger, happenings: Vec<Happening>) -> Position {
+async fn append(ledger: &dyn Ledger, happenings: Vec<Happening>) -> Position {
+    append_as(ledger, happenings, fresh_number).await
+}
+
+/// Appends happenings under ids of these numbers.
+async fn append_as(
+    ledger: &dyn Ledger,
+    happenings: Vec<Happening>,
+    mut number: impl FnMut() -> u128,
+) -> Position {
     let mut position = Position::START;
     for Recorded { stream, envelope, event, .. } in recorded(happenings) {
         let bytes = encode(&envelope, &event).unwrap();
         let event = RawNewEvent {
-            id: uuid::Uuid::from_u128(fresh_number()),
+            id: uuid::Uuid::from_u128(number()),
             event_type: event.event_type().into(),
             data: bytes.data.into(),
             metadata: bytes.metadata.into(),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use cx_model::Position;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::watch;
 
 use super::status::{Progress, State};
 use crate::folder::{Head, Stall};
@@ -51,21 +51,10 @@ pub(crate) struct Active {
 pub(crate) struct Shared<V: Projection> {
     pub active: RwLock<Active>,
     pub heads: watch::Sender<Head>,
-    pub changes: broadcast::Sender<Arc<Changed<V>>>,
     pub progress: Mutex<Progress>,
     /// A reader met damage; the runner is to repair it.
     pub damaged: AtomicBool,
-}
-
-/// The rows that one commit changed.
-#[derive(Debug, Clone)]
-pub struct Changed<V: Projection> {
-    /// The position they are true at.
-    pub position: Position,
-    /// Its ordinal.
-    pub ordinal: u64,
-    /// Their keys.
-    pub keys: Vec<V::Key>,
+    view: PhantomData<fn() -> V>,
 }
 
 impl<V: Projection> Shared<V> {
@@ -73,9 +62,9 @@ impl<V: Projection> Shared<V> {
         Self {
             heads: watch::Sender::new(active.head.clone()),
             active: RwLock::new(active),
-            changes: broadcast::Sender::new(256),
             progress: Mutex::new(progress),
             damaged: AtomicBool::new(false),
+            view: PhantomData,
         }
     }
 

@@ -13,13 +13,14 @@ use futures::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-use super::Options;
+use super::anchor::Anchor;
 use super::feed::{CHUNK_EVENTS, Feed};
-use super::generation::{Fingerprint, RowCheck, ViewDirectory, fingerprint};
+use super::generation::{Fingerprint, GenerationDirectory, RowCheck, ViewDirectory, fingerprint};
 use super::reader::{Active, ReadError, Shared};
 use super::roots::Rooted;
 use super::status::{LedgerEnd, Progress, State, ViewStatus};
 use super::worker::{Settings, Worker};
+use super::{OpenError, Options};
 use crate::fold::Fold;
 use crate::folder::{Head, read_head};
 use crate::projection::Projection;
@@ -29,7 +30,7 @@ use crate::store::{Store, StoreError};
 /// A view that an engine can run.
 pub struct Registered {
     name: &'static str,
-    open: fn(&Surroundings<'_>) -> Result<Box<dyn Opened>, StoreError>,
+    open: fn(&Surroundings<'_>) -> Result<Box<dyn Opened>, OpenError>,
     fingerprint: fn() -> Fingerprint,
     fold: fn() -> Box<dyn Rooted>,
 }
@@ -62,7 +63,7 @@ impl Registered {
     pub(crate) fn open(
         &self,
         surroundings: &Surroundings<'_>,
-    ) -> Result<Box<dyn Opened>, StoreError> {
+    ) -> Result<Box<dyn Opened>, OpenError> {
         (self.open)(surroundings)
     }
 }
@@ -73,6 +74,13 @@ pub(crate) struct Surroundings<'a> {
     /// The last ordinal of the ledger.
     pub target: u64,
     pub overlay_bytes_now: Arc<AtomicUsize>,
+    pub anchor: Anchor,
+}
+
+impl Surroundings<'_> {
+    fn failed(&self, source: StoreError) -> OpenError {
+        OpenError::Store { path: self.directory.to_owned(), source }
+    }
 }
 
 /// A view whose rows are open and whose thread does not run yet.
@@ -161,49 +169,94 @@ struct OpenedView<V: Projection> {
     settings: Settings,
 }
 
+/// Rows that are open, with their head.
+type Rows = (Arc<dyn Store>, Head);
+
+/// Opens the rows of a generation, or says why they cannot be used.
+fn usable(
+    directory: &GenerationDirectory,
+    shape: &str,
+    surroundings: &Surroundings<'_>,
+) -> Result<Result<Rows, String>, OpenError> {
+    let opened = directory.open(shape, surroundings.options.cache_bytes);
+    let opened = opened.and_then(|store| Ok((read_head(&*store)?.unwrap_or_default(), store)));
+    match opened {
+        Ok((head, store)) => Ok(match surroundings.anchor.parts_from(&head)? {
+            Some(reason) => Err(reason),
+            None => Ok((store, head)),
+        }),
+        Err(StoreError::Damaged { reason }) => Ok(Err(reason)),
+        Err(error) => Err(surroundings.failed(error)),
+    }
+}
+
+/// Opens the generation that this code names, anew if what is there cannot be used; in that case
+/// also says why.
+fn open_own(
+    directory: &GenerationDirectory,
+    view: &'static str,
+    shape: &str,
+    surroundings: &Surroundings<'_>,
+) -> Result<(Rows, Option<String>), OpenError> {
+    let reason = match usable(directory, shape, surroundings)? {
+        Ok(rows) => return Ok((rows, None)),
+        Err(reason) => reason,
+    };
+    tracing::error!(view, reason, "a view's directory cannot be used: it is put aside and rebuilt");
+    let anew = directory.put_aside(&reason).and_then(|_| {
+        let store = directory.open(shape, surroundings.options.cache_bytes)?;
+        Ok((store, Head::default()))
+    });
+    anew.map(|rows| (rows, Some(reason))).map_err(|error| surroundings.failed(error))
+}
+
+/// What to serve of an old generation while the new one is made: its rows, if today's code can read
+/// them and they are this ledger's.
+fn open_old(
+    views: &ViewDirectory,
+    old: String,
+    shape: &str,
+    surroundings: &Surroundings<'_>,
+) -> Result<Active, OpenError> {
+    let directory = views.generation(&old);
+    let rows = match directory.shape() {
+        Some(kept) if kept == shape => usable(&directory, shape, surroundings),
+        _ => Ok(Err("it has another shape".into())),
+    };
+    Ok(match rows {
+        Ok(Ok((store, head))) if head.ordinal > 0 => {
+            Active { store: Some(store), head, generation: old }
+        }
+        Err(error @ OpenError::Ledger(_)) => return Err(error),
+        _ => Active { store: None, head: Head::default(), generation: old },
+    })
+}
+
 /// Opens the generation that this code names; finds out what to serve meanwhile.
-fn open<V: Projection>(surroundings: &Surroundings<'_>) -> Result<Box<dyn Opened>, StoreError> {
+fn open<V: Projection>(surroundings: &Surroundings<'_>) -> Result<Box<dyn Opened>, OpenError> {
     let options = surroundings.options;
     let fingerprint = fingerprint::<V>();
-    let views = ViewDirectory::new(surroundings.directory, V::NAME)?;
+    let views = ViewDirectory::new(surroundings.directory, V::NAME)
+        .map_err(|error| surroundings.failed(error))?;
     let pointer = views.pointer();
-    let mut repairs = 0;
     let directory = views.generation(&fingerprint.generation);
-    let store = match directory.open(&fingerprint.shape, options.cache_bytes) {
-        Err(StoreError::Damaged { reason }) => {
-            tracing::error!(
-                view = V::NAME,
-                reason,
-                "a view's directory is damaged: it is put aside and rebuilt"
-            );
-            repairs = 1;
-            directory.put_aside()?;
-            directory.open(&fingerprint.shape, options.cache_bytes)?
-        }
-        other => other?,
-    };
-    let head = read_head(&*store)?.unwrap_or_default();
+    let ((store, head), repaired) =
+        open_own(&directory, V::NAME, &fingerprint.shape, surroundings)?;
     let old = pointer.active.filter(|active| *active != fingerprint.generation);
     // Rows that were served once are served again at once; so are rows with none before them.
     let served = old.is_none() || directory.is_complete();
-    let mut active = Active {
-        store: Some(store.clone()),
-        head: head.clone(),
-        generation: fingerprint.generation.clone(),
+    let active = match old.filter(|_| !served) {
+        Some(old) => open_old(&views, old, &fingerprint.shape, surroundings)?,
+        None => Active {
+            store: Some(store.clone()),
+            head: head.clone(),
+            generation: fingerprint.generation.clone(),
+        },
     };
-    if let Some(old) = old.filter(|_| !served) {
-        let directory = views.generation(&old);
-        let shape = directory.shape().filter(|shape| *shape == fingerprint.shape);
-        let rows = shape.and_then(|shape| directory.open(&shape, options.cache_bytes).ok());
-        let head = rows.as_ref().and_then(|rows| read_head(&**rows).ok().flatten());
-        active = match (rows, head) {
-            (Some(rows), Some(head)) => Active { store: Some(rows), head, generation: old },
-            _ => Active { store: None, head: Head::default(), generation: old },
-        };
-    }
     let state = if served { State::CatchingUp } else { State::Building };
     let mut progress = Progress::new(state, fingerprint.generation.clone(), head.clone());
-    progress.repairs = repairs;
+    progress.repairs = u64::from(repaired.is_some());
+    progress.last_repair = repaired;
     let settings = Settings {
         cache_bytes: options.cache_bytes,
         overlay_bytes: options.overlay_bytes,

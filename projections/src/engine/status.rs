@@ -14,7 +14,7 @@ pub enum State {
     CatchingUp,
     /// Its generation is being made, and an older one is served.
     Building,
-    /// Its directory was damaged: it was put aside and is being made anew.
+    /// Its directory was damaged or another ledger's: it was put aside and is being made anew.
     Repairing,
     /// It cannot write; it tries again.
     Failing,
@@ -47,6 +47,7 @@ pub(crate) struct Progress {
     pub size_bytes: u64,
     pub undecodable: u64,
     pub repairs: u64,
+    pub last_repair: Option<String>,
     pub verified: bool,
     pub reason: Option<String>,
 }
@@ -61,6 +62,7 @@ impl Progress {
             size_bytes: 0,
             undecodable: 0,
             repairs: 0,
+            last_repair: None,
             verified: false,
             reason: None,
         }
@@ -98,6 +100,8 @@ pub struct ViewStatus {
     pub undecodable: u64,
     /// How often its directory was put aside and made anew, since the start.
     pub repairs: u64,
+    /// Why that was done the last time.
+    pub last_repair: Option<String>,
     /// All rows were compared with the root since the start.
     pub verified: bool,
     /// What keeps it from moving.
@@ -143,6 +147,7 @@ impl ViewStatus {
             stalls: progress.head.stalls,
             undecodable: progress.undecodable,
             repairs: progress.repairs,
+            last_repair: progress.last_repair,
             verified: progress.verified,
             reason: progress.reason,
         }

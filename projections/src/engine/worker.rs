@@ -2,7 +2,10 @@
 
 #![allow(clippy::disallowed_methods)] // The runner, and only the runner, may look at a clock.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+mod committing;
+mod mending;
+
+use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,16 +16,13 @@ use tokio::runtime::Handle;
 
 use super::feed::{CHUNK_EVENTS, Chunk, Feed};
 use super::generation::{Fingerprint, GenerationDirectory, RowCheck, ViewDirectory};
-use super::reader::{Active, Changed, Shared};
+use super::reader::{Active, Shared};
 use super::status::{Progress, State};
-use crate::folder::{Folded, Folder, Head};
+use crate::folder::{Folded, Folder};
 use crate::projection::Projection;
 use crate::store::{Store, StoreError};
+use committing::FLUSH_EVERY;
 
-/// How often what was written is made to survive the process.
-const FLUSH_EVERY: Duration = Duration::from_millis(500);
-/// How long rows may wait for their commit while there is history to fold.
-const COMMIT_AT_LEAST_EVERY: Duration = Duration::from_secs(5);
 /// How long to wait for events before looking after other things.
 const IDLE: Duration = Duration::from_millis(50);
 
@@ -235,16 +235,6 @@ impl<V: Projection> Worker<V> {
         }
     }
 
-    /// All views together hold back only so much; of those, one of the largest commits.
-    fn is_commit_due(&mut self) -> bool {
-        self.book_keep();
-        let all = self.settings.overlay_bytes_now.load(Ordering::Relaxed);
-        let full = all >= self.settings.overlay_bytes && self.booked * 8 >= all;
-        // Rows that many events change are best written seldom: at most a fifth of the time.
-        let patience = COMMIT_AT_LEAST_EVERY.max(self.last_commit_took * 4);
-        full || (self.served && self.last_commit.elapsed() >= patience)
-    }
-
     fn fold(&mut self, events: &[Recorded]) -> Result<(), StoreError> {
         for event in events {
             match self.folder.fold(event) {
@@ -257,141 +247,6 @@ impl<V: Projection> Worker<V> {
         }
         self.pace.events += events.len() as u64;
         Ok(())
-    }
-
-    /// The fold panicked over an event: everything before it is folded again and committed, its
-    /// lane stalls, the rest goes on.
-    fn stall(&mut self, culprit: &Recorded) -> Result<(), StoreError> {
-        self.reset()?;
-        while self.folder.head.ordinal + 1 < culprit.ordinal {
-            if self.feed.stopped() {
-                return Ok(());
-            }
-            let Some(events) = self.read(self.folder.head.position, CHUNK_EVENTS) else { continue };
-            for event in events.iter().take_while(|event| event.ordinal < culprit.ordinal) {
-                if self.folder.fold(event) == Folded::Panicked {
-                    // Not the one that panicked before: the fold does not depend on its event alone.
-                    return self.stall(event);
-                }
-            }
-        }
-        self.commit()?;
-        tracing::error!(
-            view = V::NAME,
-            position = %culprit.position,
-            event_type = culprit.event.event_type(),
-            lane = V::lane(culprit),
-            "a fold panicked: its lane stalls until the view's code changes"
-        );
-        self.folder.stall(culprit);
-        self.uncommitted += 1;
-        self.head_must_be_written = true;
-        self.commit()
-    }
-
-    /// Back to the last commit.
-    fn reset(&mut self) -> Result<(), StoreError> {
-        self.folder = Folder::open(self.folder.store().clone())?;
-        self.uncommitted = 0;
-        Ok(())
-    }
-
-    fn commit(&mut self) -> Result<(), StoreError> {
-        if self.shared.damaged.swap(false, Ordering::AcqRel) {
-            if self.served {
-                return Err(crate::stored::damaged("a reader met a damaged row"));
-            }
-            // The old generation, which nobody can mend: its code is gone.
-            self.serve_nothing();
-        }
-        let start = Instant::now();
-        if self.uncommitted > 0 && self.folder.only_head_moved() && !self.head_must_be_written {
-            self.move_head();
-        } else if self.uncommitted > 0 {
-            let announce = self.served && self.shared.changes.receiver_count() > 0;
-            let staged = self.folder.stage(announce, self.check.is_some())?;
-            let store = self.folder.store().clone();
-            if self.served {
-                let mut active = self.shared.active.write().unwrap_or_else(PoisonError::into_inner);
-                store.apply()?;
-                active.head = staged.head.clone();
-            } else {
-                store.apply()?;
-            }
-            if self.served {
-                self.shared.heads.send_replace(staged.head.clone());
-            }
-            if announce && !staged.keys.is_empty() {
-                let changed = Changed {
-                    position: staged.head.position,
-                    ordinal: staged.head.ordinal,
-                    keys: staged.keys,
-                };
-                let _ = self.shared.changes.send(Arc::new(changed));
-            }
-            self.progress().head = staged.head;
-            store.settle()?;
-            if let Some(check) = &mut self.check {
-                for (key, before, now) in staged.deltas {
-                    check.change(&key, before, now);
-                }
-            }
-            self.committed();
-            self.last_commit_took = start.elapsed();
-        }
-        self.look_after()
-    }
-
-    fn committed(&mut self) {
-        self.uncommitted = 0;
-        self.last_commit = Instant::now();
-        self.head_must_be_written = false;
-        self.folder.overlay.discard();
-        self.book_keep();
-    }
-
-    /// Events that changed no row move the head in memory; it is written with the next flush.
-    fn move_head(&mut self) {
-        let head = self.folder.head.clone();
-        self.progress().head = head.clone();
-        if self.served {
-            self.shared.active.write().unwrap_or_else(PoisonError::into_inner).head = head.clone();
-            self.shared.heads.send_replace(head);
-        }
-        self.committed();
-    }
-
-    /// Tells the other views how much memory this one's changed rows take.
-    fn book_keep(&mut self) {
-        let bytes = self.folder.overlay.bytes();
-        let all = &self.settings.overlay_bytes_now;
-        if bytes >= self.booked {
-            all.fetch_add(bytes - self.booked, Ordering::Relaxed);
-        } else {
-            all.fetch_sub(self.booked - bytes, Ordering::Relaxed);
-        }
-        self.booked = bytes;
-    }
-
-    /// What is done between batches, events or not.
-    fn look_after(&mut self) -> Result<(), StoreError> {
-        if self.last_flush.elapsed() >= FLUSH_EVERY {
-            self.flush()?;
-            self.report();
-        }
-        let Some(mut check) = self.check.take() else { return Ok(()) };
-        if check.step(&**self.folder.store(), 1_000)? {
-            check.compare(&self.committed_head())?;
-            self.progress().verified = true;
-        } else {
-            self.check = Some(check);
-        }
-        Ok(())
-    }
-
-    fn committed_head(&self) -> Head {
-        // Between commits the folder's root is that of the last commit: roots move in `stage`.
-        self.folder.head.clone()
     }
 
     fn idle(&mut self) -> Result<(), StoreError> {
@@ -422,17 +277,6 @@ impl<V: Projection> Worker<V> {
         progress.reason = None;
     }
 
-    fn flush(&mut self) -> Result<(), StoreError> {
-        self.last_flush = Instant::now();
-        if self.uncommitted == 0 && self.flushed < self.folder.head.ordinal {
-            self.folder.commit()?;
-            self.folder.store().flush()?;
-            self.directory().note_flushed(&self.folder.head)?;
-            self.flushed = self.folder.head.ordinal;
-        }
-        Ok(())
-    }
-
     /// A generation that has reached where the ledger stood at the start takes the old one's place.
     fn serve_if_done(&mut self) -> Result<(), StoreError> {
         let done = self.folder.head.ordinal >= self.settings.target && self.uncommitted == 0;
@@ -456,82 +300,5 @@ impl<V: Projection> Worker<V> {
         self.views.flip(&self.fingerprint.generation)?;
         self.flipped = true;
         Ok(())
-    }
-
-    /// Puts the damaged directory aside and begins anew.
-    fn repair(&mut self, reason: &str) {
-        {
-            let mut progress = self.progress();
-            progress.state = State::Repairing;
-            progress.repairs += 1;
-            progress.head = Head::default();
-            progress.reason = Some(reason.to_owned());
-        }
-        tracing::error!(
-            view = V::NAME,
-            reason,
-            "a view's directory is damaged: it is put aside and rebuilt"
-        );
-        if self.served {
-            self.serve_nothing();
-        }
-        while let Err(error) = self.begin_anew() {
-            tracing::error!(view = V::NAME, %error, "a view cannot be begun anew; trying again");
-            self.feed.rest(Duration::from_secs(1));
-            if self.feed.stopped() {
-                break;
-            }
-        }
-    }
-
-    fn serve_nothing(&self) {
-        let generation = self.fingerprint.generation.clone();
-        self.shared.serve(Active { store: None, head: Head::default(), generation });
-    }
-
-    fn begin_anew(&mut self) -> Result<(), StoreError> {
-        self.shared.damaged.store(false, Ordering::Release);
-        self.folder = Folder::open(Arc::new(crate::store::memory::MemoryStore::default()))?;
-        self.uncommitted = 0;
-        self.check = None;
-        self.flushed = 0;
-        self.flipped = false;
-        let directory = self.directory();
-        if directory.exists() {
-            directory.put_aside()?;
-        }
-        let store = directory.open(&self.fingerprint.shape, self.settings.cache_bytes)?;
-        self.folder = Folder::open(store.clone())?;
-        if self.served {
-            self.shared.serve(Active {
-                store: Some(store),
-                head: self.folder.head.clone(),
-                generation: self.fingerprint.generation.clone(),
-            });
-        }
-        Ok(())
-    }
-
-    /// The disk refuses: everything since the last commit is folded again later.
-    fn fail(&mut self, reason: &str) {
-        tracing::error!(view = V::NAME, reason, "a view cannot write; trying again");
-        {
-            let mut progress = self.progress();
-            progress.state = State::Failing;
-            progress.reason = Some(reason.to_owned());
-        }
-        self.feed.rest(Duration::from_secs(1));
-        if let Err(StoreError::Damaged { reason }) = self.reset() {
-            self.repair(&reason);
-        }
-    }
-
-    fn close(&mut self) -> Result<(), StoreError> {
-        self.commit()?;
-        self.last_flush = Instant::now();
-        self.folder.commit()?;
-        self.folder.store().flush()?;
-        self.directory().note_flushed(&self.folder.head)?;
-        self.directory().mark_clean()
     }
 }

@@ -196,7 +196,7 @@ impl<K: Key, R: View> Space<K, R> {
     }
 
     /// Writes the changed rows behind `commit`, in the order of their keys. No row stays in memory.
-    fn commit(&mut self, commit: &mut Commit, mut keys: Option<&mut Vec<K>>) {
+    fn commit(&mut self, commit: &mut Commit) {
         let slots = std::mem::take(&mut self.slots);
         self.discard();
         let mut changed: Vec<_> = slots.into_iter().filter(|(_, slot)| slot.changed).collect();
@@ -206,9 +206,6 @@ impl<K: Key, R: View> Space<K, R> {
             let now = value.as_ref().map(|(bytes, start)| Root::of_row(&key, &bytes[*start..]));
             if slot.stored.is_none() && now.is_none() {
                 continue;
-            }
-            if let Some(keys) = &mut keys {
-                keys.push(K::from_bytes(&key[1..]).expect("these bytes were made of a key"));
             }
             let value = value.map(|(bytes, _)| bytes);
             commit.row(self.tag, (key.into_vec(), value), slot.stored, now);
@@ -373,13 +370,13 @@ impl<V: Projection> Overlay<V> {
         sum.add(delta);
     }
 
-    /// Turns what was touched into changes, sorted by key, and the keys of the rows that changed.
-    pub fn commit(&mut self, keys: Option<&mut Vec<V::Key>>, want_deltas: bool) -> Commit {
+    /// Turns what was touched into changes, sorted by key.
+    pub fn commit(&mut self, want_deltas: bool) -> Commit {
         let deltas = want_deltas.then(Vec::new);
         let mut commit = Commit { deltas, ..Commit::default() };
-        self.rows.commit(&mut commit, keys);
-        self.private.commit(&mut commit, None);
-        self.evidence.commit(&mut commit, None);
+        self.rows.commit(&mut commit);
+        self.private.commit(&mut commit);
+        self.evidence.commit(&mut commit);
         commit
     }
 }

@@ -5,32 +5,22 @@
 //! questions add up. What one customer answered in one month is kept in a private row, so that an
 //! amendment or a withdrawal knows what to take back.
 
+mod cell;
+mod months;
+mod said;
+
 use std::collections::BTreeMap;
 
-use cx_model::event::Answer;
-use cx_model::metrics::{ScoreCount, Scores};
-use cx_model::{AnswerValue, CustomerId, Event, InstrumentId, Recorded, ResponseId, TouchpointId};
-use jiff::tz::TimeZone;
+use cx_model::metrics::Scores;
+use cx_model::{CustomerId, Event, Recorded, ResponseId, TouchpointId};
 use serde::{Deserialize, Serialize};
 
-use crate::key::{Key, KeyError, StartsWith};
 use crate::projection::{Figure, Projection, customer_lane};
 use crate::rows::Rows;
-
-/// Which answers a cell counts.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Cell {
-    /// Of which questionnaire.
-    pub instrument: InstrumentId,
-    /// To which question.
-    pub question: String,
-    /// About which touchpoint, where the answer names another than the question does.
-    pub touchpoint: Option<TouchpointId>,
-    /// Of responses with this attribute, `name=value`; empty: of all.
-    pub attribute: String,
-    /// In which month they were given: 12 times the year plus the month, less 1.
-    pub month: u32,
-}
+pub use cell::Cell;
+pub use months::month_of;
+use months::{month_of_response, months_key, note_month};
+use said::{Said, Value, answers_of, contributions, scores_of};
 
 /// The answers of one cell, by how several responses of one customer in one month count.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -74,97 +64,6 @@ impl Satisfaction {
     }
 }
 
-/// What one response said, as far as cells need it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Said {
-    response: ResponseId,
-    occurred_at: i64,
-    ordinal: u64,
-    instrument: InstrumentId,
-    weight_millionths: u64,
-    attributes: Vec<String>,
-    answers: Vec<(String, Option<TouchpointId>, Value)>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-enum Value {
-    Score(i32),
-    NotApplicable,
-    Blank,
-}
-
-/// The month of a moment in UTC: 12 times the year plus the month, less 1.
-pub fn month_of(microseconds: i64) -> u32 {
-    let moment = jiff::Timestamp::from_microsecond(microseconds).unwrap_or_default();
-    let date = TimeZone::UTC.to_datetime(moment).date();
-    // Years before 0 do not reach a survey; they fold into month 0 rather than failing.
-    (i32::from(date.year()) * 12 + i32::from(date.month()) - 1).max(0) as u32
-}
-
-fn answers_of(answers: &[Answer]) -> Vec<(String, Option<TouchpointId>, Value)> {
-    let value = |answer: &Answer| {
-        Some(match &answer.value {
-            AnswerValue::Score(score) => Value::Score(*score),
-            AnswerValue::NotUsed => Value::NotApplicable,
-            AnswerValue::Blank => Value::Blank,
-            AnswerValue::Text(_) => return None,
-        })
-    };
-    let said = |answer: &Answer| Some((answer.question.clone(), answer.touchpoint, value(answer)?));
-    answers.iter().filter_map(said).collect()
-}
-
-fn scores_of(value: Value, weight_millionths: u64, sign: i64) -> Scores {
-    let mut scores = Scores::default();
-    match value {
-        Value::Score(score) => {
-            scores.by_score.insert(score, ScoreCount::one(weight_millionths, sign));
-        }
-        Value::NotApplicable => scores.not_applicable = sign,
-        Value::Blank => scores.blank = sign,
-    }
-    scores
-}
-
-/// What a customer's responses of one month put into the cells, with a sign.
-fn contributions(month: u32, said: &[Said], sign: i64, into: &mut BTreeMap<Cell, Satisfaction>) {
-    let mut order: Vec<&Said> = said.iter().collect();
-    order.sort_by_key(|said| (said.occurred_at, said.ordinal));
-    let asked = |said: &Said, instrument, question: &str, touchpoint| {
-        said.instrument == instrument
-            && said.answers.iter().any(|(name, at, _)| name == question && *at == touchpoint)
-    };
-    for said in &order {
-        for (question, touchpoint, value) in &said.answers {
-            let same = |other: &&&Said| asked(other, said.instrument, question, *touchpoint);
-            let is =
-                |other: Option<&&Said>| other.is_some_and(|other| other.response == said.response);
-            let first = is(order.iter().find(same));
-            let latest = is(order.iter().rev().find(same));
-            let scores = scores_of(*value, said.weight_millionths, sign);
-            let all = std::iter::once("").chain(said.attributes.iter().map(String::as_str));
-            for attribute in all {
-                let cell = into
-                    .entry(Cell {
-                        instrument: said.instrument,
-                        question: question.clone(),
-                        touchpoint: *touchpoint,
-                        attribute: attribute.to_owned(),
-                        month,
-                    })
-                    .or_default();
-                cell.all.add(&scores);
-                if first {
-                    cell.first.add(&scores);
-                }
-                if latest {
-                    cell.latest.add(&scores);
-                }
-            }
-        }
-    }
-}
-
 /// A private row: what one customer said in one month, or the months of the customer's responses.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Kept {
@@ -173,33 +72,6 @@ pub struct Kept {
     /// The customer has so many responses that their months stand in rows of their own.
     spread: bool,
 }
-
-impl Key for Cell {
-    fn encode(&self, out: &mut Vec<u8>) {
-        self.instrument.encode(out);
-        self.question.encode(out);
-        self.touchpoint.encode(out);
-        self.attribute.encode(out);
-        self.month.encode(out);
-    }
-
-    fn decode(bytes: &mut &[u8]) -> Result<Self, KeyError> {
-        Ok(Self {
-            instrument: Key::decode(bytes)?,
-            question: Key::decode(bytes)?,
-            touchpoint: Key::decode(bytes)?,
-            attribute: Key::decode(bytes)?,
-            month: Key::decode(bytes)?,
-        })
-    }
-}
-
-impl StartsWith<InstrumentId> for Cell {}
-
-/// Where the months of a customer's responses are kept; months are far below this and what follows.
-const MONTHS: u32 = u32::MAX;
-/// When they are more than this, they are spread over rows by the last byte of the response's id.
-const MONTHS_PER_ROW: usize = 64;
 
 impl Figure for Satisfaction {
     fn add(&mut self, delta: &Self) {
@@ -276,43 +148,6 @@ impl Projection for Satisfaction {
     }
 }
 
-fn month_of_response(
-    customer: CustomerId,
-    response: ResponseId,
-    rows: &mut Rows<'_, Satisfaction>,
-) -> Option<u32> {
-    let key = months_key(customer, response, rows);
-    let months = &rows.private(&key)?.months;
-    months.iter().find(|(known, _)| *known == response).map(|(_, month)| *month)
-}
-
-/// The private row in which the month of a response is kept.
-fn months_key(
-    customer: CustomerId,
-    response: ResponseId,
-    rows: &mut Rows<'_, Satisfaction>,
-) -> (CustomerId, u32) {
-    let spread = rows.private(&(customer, MONTHS)).is_some_and(|kept| kept.spread);
-    let place = if spread { 1 + u32::from(response.0.as_bytes()[15]) } else { 0 };
-    (customer, MONTHS - place)
-}
-
-fn note_month(customer: CustomerId, noted: (ResponseId, u32), rows: &mut Rows<'_, Satisfaction>) {
-    let key = months_key(customer, noted.0, rows);
-    let mut full = Vec::new();
-    rows.update_private(&key, |kept| {
-        kept.months.push(noted);
-        if key.1 == MONTHS && kept.months.len() > MONTHS_PER_ROW {
-            kept.spread = true;
-            full = std::mem::take(&mut kept.months);
-        }
-    });
-    for noted in full {
-        let key = months_key(customer, noted.0, rows);
-        rows.update_private(&key, |kept| kept.months.push(noted));
-    }
-}
-
 /// Adds what a customer said: at once if it is all the customer said in the month.
 fn add(customer: CustomerId, month: u32, said: Said, rows: &mut Rows<'_, Satisfaction>) {
     let key = (customer, month);
@@ -365,7 +200,8 @@ fn change(
 
 #[cfg(test)]
 mod tests {
-    use cx_model::event::{ResponseAmended, ResponseSubmitted, ResponseWithdrawn};
+    use cx_model::event::{Answer, ResponseAmended, ResponseSubmitted, ResponseWithdrawn};
+    use cx_model::{AnswerValue, InstrumentId};
     use uuid::Uuid;
 
     use super::*;

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::super::answer::written;
 use super::super::decode::{self, DecodeError};
+use crate::documents::{NotTrusted, Trusted};
 use crate::guard::{self, Limits};
 
 /// Why we end a connection.
@@ -57,7 +58,11 @@ pub(super) enum FromClient {
 }
 
 /// A message of the client, or why it is none.
-pub(super) fn read(text: &str, limits: &Limits) -> Result<FromClient, &'static str> {
+pub(super) fn read(
+    text: &str,
+    limits: &Limits,
+    trusted: &Trusted,
+) -> Result<FromClient, &'static str> {
     if guard::json_nesting(text.as_bytes()) > limits.variables_nesting + 3 {
         return Err("The message nests too deep");
     }
@@ -95,10 +100,14 @@ pub(super) fn read(text: &str, limits: &Limits) -> Result<FromClient, &'static s
             let Some(Value::Object(payload)) = payload else {
                 return Err("The payload is not an object");
             };
-            if !matches!(payload.get("query"), Some(Value::String(_))) {
+            let request = decode::request(payload, trusted);
+            if matches!(
+                request,
+                Err(DecodeError::Document(NotTrusted::Missing) | DecodeError::Type("query"))
+            ) {
                 return Err("The payload has no query");
             }
-            Ok(FromClient::Subscribe { id, request: Box::new(decode::request(payload)) })
+            Ok(FromClient::Subscribe { id, request: Box::new(request) })
         }
         _ => Err("The type of the message is not known"),
     }

@@ -1,5 +1,7 @@
 //! What a customer was asked and answered.
 
+use std::collections::BTreeMap;
+
 use async_graphql::{InputObject, OneofObject, Result};
 use cx_model::decide::{
     AmendResponse, Instrument, Responses, SendInvitation, SubmitResponse, SuppressInvitation,
@@ -104,7 +106,7 @@ mutations! { FeedbackMutations {
         answers: Vec<AnswerInput>,
         /// The survey weight, more than 0; 1 if left out.
         weight: Option<f64>,
-        /// What else is known of the response.
+        /// What else is known of the response: each name at most once, and without an equals sign.
         #[graphql(default)]
         attributes: Vec<ResponseAttributeInput>,
         /// The case it is about.
@@ -167,13 +169,22 @@ async fn submit(
             return Ok(UserError::new("BAD_WEIGHT", message, "weight").into());
         }
     };
+    let mut attributes = BTreeMap::new();
+    for ResponseAttributeInput { name, value } in input.attributes {
+        let fits = !name.is_empty() && !name.contains('=');
+        if !fits || attributes.insert(name, value).is_some() {
+            let message =
+                "an attribute has a name without an equals sign, and each name comes once";
+            return Ok(UserError::new("BAD_ATTRIBUTE", message, "attributes").into());
+        }
+    }
     let command = SubmitResponse {
         response: ResponseSubmitted {
             response,
             instrument: input.instrument,
             answers: input.answers.into_iter().map(Into::into).collect(),
             weight_millionths,
-            attributes: input.attributes.into_iter().map(|one| (one.name, one.value)).collect(),
+            attributes,
             case: input.case,
             partial: input.partial,
         },

@@ -98,20 +98,6 @@ async fn what_was_asked_for_too_early_is_stale_and_names_both_positions() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn changed_keys_are_announced_after_their_commit() {
-    let ledger = MemoryLedger::new();
-    let directory = tempfile::tempdir().unwrap();
-    let engine = start(&ledger, directory.path(), vec![registered::<InteractionCounts>()]).await;
-    let mut changes = engine.changes::<InteractionCounts>();
-    let position = append(&ledger, vec![happened(customer(5), interaction(Channel::Kiosk))]).await;
-    let commit = tokio::time::timeout(PATIENCE, changes.recv()).await.unwrap().unwrap();
-    assert_eq!(commit.keys, [customer(5)]);
-    assert_eq!(commit.position, position);
-    assert!(engine.reader::<InteractionCounts>().snapshot().unwrap().as_of() >= position);
-    engine.shutdown().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_panicking_fold_stalls_its_lane_and_nothing_else() {
     let ledger = MemoryLedger::new();
     let directory = tempfile::tempdir().unwrap();

@@ -83,14 +83,14 @@ async fn the_old_generation_is_served_for_as_long_as_the_new_one_is_made() {
     engine.shutdown().await;
 }
 
-mod held {
+pub(super) mod held {
     use cx_ledger::*;
     use cx_model::{Position, StreamName};
     use futures::FutureExt;
     use futures::future::BoxFuture;
 
     /// A ledger whose reader never gets anywhere.
-    pub(super) struct Held(pub MemoryLedger);
+    pub(in crate::engine::proofs) struct Held(pub MemoryLedger);
 
     struct Nothing;
 

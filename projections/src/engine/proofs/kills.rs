@@ -2,6 +2,8 @@
 
 use std::process::{Command, Stdio};
 
+use jiff::Timestamp;
+
 use super::views::Traffic;
 use super::*;
 use crate::engine::registered;
@@ -14,19 +16,38 @@ fn views() -> Vec<Registered> {
     vec![registered::<InteractionCounts>(), registered::<Traffic>()]
 }
 
+/// A ledger as every process makes it: the same events at the same time under the same ids.
+struct Made {
+    ledger: MemoryLedger,
+    numbers: std::ops::RangeFrom<u128>,
+}
+
+impl Made {
+    fn new() -> Self {
+        let ledger = MemoryLedger::with_clock(cx_ledger::Clock::new(|| Timestamp::UNIX_EPOCH));
+        Self { ledger, numbers: 1.. }
+    }
+
+    async fn append(&mut self, happenings: &[Happening]) -> Position {
+        let numbers = &mut self.numbers;
+        let number = || numbers.next().expect("there are numbers without end");
+        append_as(&self.ledger, happenings.to_vec(), number).await
+    }
+}
+
 /// The process that is killed: it folds a ledger that grows, in many commits. Does nothing when it
 /// is run as an ordinary test.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_that_folds_until_it_is_killed() {
     let Some(directory) = std::env::var_os(DIRECTORY) else { return };
-    let ledger = MemoryLedger::new();
+    let mut made = Made::new();
     let options = Options { views: views(), overlay_bytes: 1 << 12, ..Options::default() };
     let happenings = contacts(EVENTS);
-    append(&ledger, happenings[..EVENTS / 2].to_vec()).await;
-    let engine =
-        Engine::start(Arc::new(ledger.clone()), Path::new(&directory), options).await.unwrap();
+    made.append(&happenings[..EVENTS / 2]).await;
+    let ledger = Arc::new(made.ledger.clone());
+    let engine = Engine::start(ledger, Path::new(&directory), options).await.unwrap();
     for part in happenings[EVENTS / 2..].chunks(20) {
-        let position = append(&ledger, part.to_vec()).await;
+        let position = made.append(part).await;
         engine.at_least(position, &[], PATIENCE).await.unwrap();
     }
     std::future::pending::<()>().await;
@@ -48,9 +69,9 @@ async fn a_killed_process_leaves_views_that_go_on_and_agree() {
         child.kill().unwrap();
         child.wait().unwrap();
     }
-    let ledger = MemoryLedger::new();
-    let last = append(&ledger, contacts(EVENTS)).await;
-    let engine = start(&ledger, directory.path(), views()).await;
+    let mut made = Made::new();
+    let last = made.append(&contacts(EVENTS)).await;
+    let engine = start(&made.ledger, directory.path(), views()).await;
     engine.at_least(last, &[], PATIENCE).await.unwrap();
     for verdict in engine.verify().await.unwrap() {
         assert!(verdict.agrees(), "{verdict:?}");
