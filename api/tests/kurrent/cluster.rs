@@ -65,13 +65,13 @@ fn gossip(cluster: &Cluster) -> Response {
         bytes(1, &parts.concat())
     };
     let message: Vec<u8> = members.iter().enumerate().flat_map(member).collect();
-    let mut framed = vec![0];
-    framed.extend((message.len() as u32).to_be_bytes());
-    framed.extend(message);
+    let mut body = vec![0];
+    body.extend((message.len() as u32).to_be_bytes());
+    body.extend(message);
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", "0".parse().unwrap());
     let frames: [Result<_, std::convert::Infallible>; 2] =
-        [Ok(Frame::data(Bytes::from(framed))), Ok(Frame::trailers(trailers))];
+        [Ok(Frame::data(Bytes::from(body))), Ok(Frame::trailers(trailers))];
     let body = Body::new(StreamBody::new(stream::iter(frames)));
     Response::builder().header("content-type", "application/grpc").body(body).unwrap()
 }
