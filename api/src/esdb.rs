@@ -7,6 +7,7 @@
 mod access;
 mod append;
 mod batch;
+mod call;
 mod dispatch;
 mod event;
 pub mod fault;
@@ -16,11 +17,16 @@ mod links;
 pub mod listen;
 mod node;
 mod persistent;
+mod portion;
+mod prompt;
 mod read;
+mod room;
 mod state;
 mod store;
 mod streams;
 mod subscribe;
+mod tls;
+mod whole;
 mod wire;
 
 use std::net::SocketAddr;
@@ -33,6 +39,7 @@ use crate::auth::Tokens;
 use crate::serve::Drain;
 use guard::Guard;
 use persistent::Groups;
+use room::Room;
 use store::Store;
 
 /// The protocol over a ledger. Clones share everything.
@@ -46,6 +53,7 @@ struct Shared {
     tokens: Option<Tokens>,
     drain: Drain,
     instance: Uuid,
+    room: Room,
     groups: Arc<Groups>,
 }
 
@@ -66,7 +74,8 @@ impl Endpoint {
         let store = Arc::new(store);
         let groups = Arc::new(Groups::new(Arc::clone(&store), drain.clone()));
         let instance = Uuid::new_v4();
-        Self { shared: Arc::new(Shared { store, tokens, drain, instance, groups }) }
+        let room = Room::default();
+        Self { shared: Arc::new(Shared { store, tokens, drain, instance, room, groups }) }
     }
 
     /// Everything that is answered on the socket with this address.

@@ -1,6 +1,6 @@
 //! Listening, and ending well: what was begun is answered, subscribers are told goodbye.
 
-mod connection;
+pub(crate) mod connection;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
-use connection::Connection;
+use connection::{Connection, accepted};
 
 use crate::auth::Tokens;
 
@@ -143,17 +143,17 @@ pub async fn serve_patiently(
     let places = Arc::new(Semaphore::new(patience.connections));
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
-        let accepted = async {
+        let next = async {
             let place = Arc::clone(&places).acquire_owned().await;
             let place = place.expect("the places are never closed");
             listener.accept().await.map(|(stream, _)| (stream, place))
         };
-        let accepted = tokio::select! {
-            accepted = accepted => accepted,
+        let met = tokio::select! {
+            met = next => met,
             () = &mut shutdown => break,
         };
-        let (stream, place) = match accepted {
-            Ok(accepted) => accepted,
+        let (stream, place) = match met {
+            Ok(met) => met,
             Err(error) => {
                 // One connection that broke, or no room for it: the others are served.
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -161,8 +161,7 @@ pub async fn serve_patiently(
                 continue;
             }
         };
-        // Without it answers wait for the client's acknowledgement; where it cannot be set they do.
-        let _ = stream.set_nodelay(true);
+        accepted(&stream);
         let service = TowerToHyperService::new(router.clone());
         let stream = TokioIo::new(Connection::new(stream, place, patience.head));
         let connection = builder.serve_connection_with_upgrades(stream, service);

@@ -4,9 +4,17 @@
 #![allow(clippy::unwrap_used)]
 
 mod esdb {
+    mod bounding;
+    mod breaking;
     mod consuming;
+    mod describing;
+    mod ending;
     mod guarding;
+    mod raw;
     mod reading;
+    mod refusing;
     mod server;
+    mod sharing;
+    mod tripping;
     mod writing;
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cx_ledger::{APPEND_LIMIT, Expected};
+use cx_ledger::{APPEND_LIMIT, EVENT_LIMIT, Expected};
 use cx_model::StreamName;
 use tonic::Streaming;
 use tonic::codegen::tokio_stream::StreamExt;
@@ -10,12 +10,16 @@ use tonic::codegen::tokio_stream::StreamExt;
 use super::event::{expectation, proposed};
 use super::fault::{Fault, append_too_large, unread};
 use super::store::{Outcome, Proposed, Store};
-use super::wire::shared::Empty;
+use super::whole::whole;
+use super::wire::shared::{CurrentRevision, Empty};
 use super::wire::streams::{
     AppendContent, AppendPosition, AppendReq, AppendResp, AppendResult, AppendSuccess,
-    CurrentRevision, LegacyExpected, WrongCurrent, WrongExpected, WrongVersion,
+    LegacyExpected, WrongCurrent, WrongExpected, WrongVersion,
 };
 use crate::auth::Caller;
+
+/// What an event takes up beside its own bytes.
+const BESIDE: usize = 256;
 
 /// The events of one append, as they come in.
 #[derive(Default)]
@@ -28,7 +32,7 @@ impl Gathered {
     /// Takes one more, within the limit.
     pub fn take(&mut self, event: super::wire::streams::ProposedEvent) -> Result<(), Fault> {
         let event = proposed(event)?;
-        self.bytes += event.data.len() + event.metadata.len() + event.event_type.len();
+        self.bytes += event.data.len() + event.metadata.len() + event.event_type.len() + BESIDE;
         if self.bytes > APPEND_LIMIT {
             return Err(append_too_large());
         }
@@ -43,13 +47,14 @@ pub(super) async fn append(
     caller: Caller,
     mut parts: Streaming<AppendReq>,
 ) -> Result<AppendResp, tonic::Status> {
-    let first = parts.next().await.transpose().map_err(unread)?.and_then(|part| part.content);
+    let too_large = |status| unread(status, EVENT_LIMIT);
+    let first = parts.next().await.transpose().map_err(too_large)?.and_then(|part| part.content);
     let Some(AppendContent::Options(options)) = first else {
         return Err(Fault::Bad("an append begins with its options".into()).into());
     };
     let (stream, expected) = expectation(Some(&options))?;
     let mut gathered = Gathered::default();
-    while let Some(part) = parts.next().await.transpose().map_err(unread)? {
+    while let Some(part) = parts.next().await.transpose().map_err(too_large)? {
         match part.content {
             Some(AppendContent::Event(event)) => gathered.take(event)?,
             _ => return Err(Fault::Bad("an append has its options once".into()).into()),
@@ -70,9 +75,7 @@ pub(super) async fn appended(
     expected: Expected,
     events: Vec<Proposed>,
 ) -> Result<Outcome, Fault> {
-    let appending =
-        tokio::spawn(async move { store.append(&caller, stream, expected, events).await });
-    appending.await.map_err(|_| Fault::Failed("the append was cut off; append again".into()))?
+    whole(async move { store.append(&caller, stream, expected, events).await }).await
 }
 
 /// The answer to an append that is durable.
@@ -108,5 +111,22 @@ fn wrong_version(expected: Expected, actual: Option<u64>) -> WrongVersion {
         legacy_expected: Some(legacy_expected),
         current: Some(current),
         expected: Some(expected),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::esdb::wire::streams::ProposedEvent;
+
+    #[test]
+    fn events_of_nothing_take_up_room_too() {
+        let system = [("type", "T"), ("content-type", "application/json")];
+        let system = system.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        let nothing = ProposedEvent { system, ..ProposedEvent::default() };
+        let mut gathered = Gathered::default();
+        let most = APPEND_LIMIT / (BESIDE + 1);
+        assert!((0..most).all(|_| gathered.take(nothing.clone()).is_ok()));
+        assert!(matches!(gathered.take(nothing), Err(Fault::TooLarge { .. })));
     }
 }

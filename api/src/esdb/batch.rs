@@ -8,15 +8,17 @@ use std::time::Duration;
 use cx_ledger::{APPEND_LIMIT, Expected};
 use cx_model::StreamName;
 use futures::stream::{self, BoxStream, StreamExt};
+use prost::Message;
 use tonic::{Code, Status, Streaming};
 use uuid::Uuid;
 
 use super::append::{Gathered, appended, success};
 use super::event::{expected, stream_name};
 use super::fault::{Fault, append_too_large, unread};
+use super::room::Held;
 use super::store::{Outcome, Store};
 use super::wire::shared::{
-    AnyMessage, BadRequestDetail, DetailCurrent, DetailExpected, Empty, InnerStatus,
+    AnyMessage, BadRequestDetail, CurrentRevision, DetailExpected, Empty, InnerStatus,
     StreamDeletedDetail, StreamIdentifier, TooLargeDetail, WireId, WrongVersionDetail,
 };
 use super::wire::streams::{
@@ -28,6 +30,8 @@ use crate::auth::Caller;
 const OPEN: usize = 64;
 /// How many bytes they may hold together.
 const OPEN_BYTES: usize = 2 * APPEND_LIMIT;
+/// How many bytes stand before each message.
+const FRAME: usize = 5;
 /// The longest that an append may take.
 const LONGEST: Duration = Duration::from_mins(1);
 
@@ -36,6 +40,8 @@ struct Begun {
     correlation: WireId,
     options: BatchOptions,
     gathered: Result<Gathered, Fault>,
+    /// How many bytes of the room its parts took up.
+    room: usize,
 }
 
 /// A stream of appends.
@@ -43,6 +49,7 @@ struct Batches {
     store: Arc<Store>,
     caller: Caller,
     parts: Streaming<BatchReq>,
+    held: Held,
     begun: HashMap<Uuid, Begun>,
 }
 
@@ -51,8 +58,9 @@ pub(super) fn batches(
     store: Arc<Store>,
     caller: Caller,
     parts: Streaming<BatchReq>,
+    held: Held,
 ) -> BoxStream<'static, Result<BatchResp, Status>> {
-    let batches = Batches { store, caller, parts, begun: HashMap::new() };
+    let batches = Batches { store, caller, parts, held, begun: HashMap::new() };
     let next = |batches: Option<Batches>| async {
         let mut batches = batches?;
         match batches.next().await {
@@ -66,7 +74,9 @@ pub(super) fn batches(
 
 impl Batches {
     async fn next(&mut self) -> Result<Option<BatchResp>, Status> {
-        while let Some(part) = self.parts.next().await.transpose().map_err(unread)? {
+        let too_large = |status| unread(status, APPEND_LIMIT);
+        while let Some(part) = self.parts.next().await.transpose().map_err(too_large)? {
+            let room = FRAME + part.encoded_len();
             let correlation = part.correlation.clone().unwrap_or_default();
             let id = correlation.id();
             let id = id.ok_or_else(|| Fault::Bad("a batch has no correlation id".into()))?;
@@ -82,7 +92,9 @@ impl Batches {
                 correlation,
                 options: BatchOptions::default(),
                 gathered: Ok(Gathered::default()),
+                room: 0,
             });
+            begun.room += room;
             if let Some(options) = part.options {
                 begun.options = options;
             }
@@ -94,9 +106,10 @@ impl Batches {
             }
             if part.is_final {
                 let begun = self.begun.remove(&id).expect("it was just there");
-                return Ok(Some(
-                    begun.complete(Arc::clone(&self.store), self.caller.clone()).await,
-                ));
+                let room = begun.room;
+                let answer = begun.complete(Arc::clone(&self.store), self.caller.clone()).await;
+                self.held.give_back(room);
+                return Ok(Some(answer));
             }
         }
         Ok(None)
@@ -152,8 +165,8 @@ impl Begun {
 fn conflict(expected: Expected, actual: Option<u64>) -> InnerStatus {
     let detail = WrongVersionDetail {
         current: Some(match actual {
-            Some(revision) => DetailCurrent::Revision(revision),
-            None => DetailCurrent::NoStream(Empty {}),
+            Some(revision) => CurrentRevision::Revision(revision),
+            None => CurrentRevision::NoStream(Empty {}),
         }),
         expected: Some(match expected {
             Expected::Revision(revision) => DetailExpected::Revision(revision),

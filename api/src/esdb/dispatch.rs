@@ -1,32 +1,19 @@
-//! From a path to a method: who may call it, how long it may take, what it answers.
+//! From a path to a service: who may call it, and how much they may ask.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
-use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderMap, StatusCode, Version, header};
+use axum::http::{StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use cx_ledger::{APPEND_LIMIT, EVENT_LIMIT};
-use futures::stream::BoxStream;
-use prost::Message;
-use tonic::codec::ProstCodec;
-use tonic::server::Grpc;
-use tonic::{Status, Streaming};
+use tonic::Status;
 
-use super::fault::{Fault, MESSAGE_LIMIT};
+use super::call::{Call, PLAIN_LIMIT, refused, unknown};
 use super::{Endpoint, access, node, persistent, streams};
 use crate::auth::{Caller, Role};
 
-/// The largest answer: a link with what it points at, and what surrounds them.
-const ANSWER_LIMIT: usize = 2 * EVENT_LIMIT + (1 << 20);
-/// Room for what surrounds the events of a batch.
-const BATCH_LIMIT: usize = APPEND_LIMIT + (4 << 20);
 /// The largest question to a service that asks nobody who they are.
 const OPEN_LIMIT: usize = 4 << 10;
-/// The longest that a call with one answer may take.
-const LONGEST: Duration = Duration::from_mins(2);
 
 /// Everything that the endpoint answers.
 pub(super) fn router(endpoint: Endpoint, address: SocketAddr) -> axum::Router {
@@ -38,15 +25,6 @@ pub(super) fn router(endpoint: Endpoint, address: SocketAddr) -> axum::Router {
     axum::Router::new()
         .route("/health/live", live.head(|| async { StatusCode::NO_CONTENT }))
         .fallback(call)
-}
-
-/// One call.
-pub(super) struct Call {
-    pub endpoint: Endpoint,
-    pub caller: Caller,
-    pub address: SocketAddr,
-    limit: usize,
-    request: Request,
 }
 
 async fn answer(endpoint: Endpoint, address: SocketAddr, request: Request) -> Response {
@@ -77,7 +55,7 @@ async fn answer(endpoint: Endpoint, address: SocketAddr, request: Request) -> Re
         Err(fault) => return refused(fault.into()),
     };
     // What everybody may ask has no content to speak of.
-    let limit = if open { OPEN_LIMIT } else { MESSAGE_LIMIT };
+    let limit = if open { OPEN_LIMIT } else { PLAIN_LIMIT };
     let call = Call { endpoint, caller, address, limit, request };
     match service {
         "streams.Streams" => streams::call(method, call).await,
@@ -86,125 +64,4 @@ async fn answer(endpoint: Endpoint, address: SocketAddr, request: Request) -> Re
         "persistent_subscriptions.PersistentSubscriptions" => persistent::call(method, call).await,
         _ => unknown(),
     }
-}
-
-/// The answer to a method that is not served.
-pub(super) fn unknown() -> Response {
-    refused(Status::unimplemented("this event store has no such method"))
-}
-
-fn refused(status: Status) -> Response {
-    status.into_http::<tonic::body::Body>().map(Body::new)
-}
-
-/// How long the client waits, from the header `grpc-timeout`, such as `10S` or `500m`.
-fn patience(headers: &HeaderMap) -> Duration {
-    let read = || {
-        let text = headers.get("grpc-timeout")?.to_str().ok()?;
-        let unit = text.chars().last()?;
-        let number: u64 = text.strip_suffix(unit)?.parse().ok()?;
-        Some(match unit {
-            'H' => Duration::from_secs(number.checked_mul(3600)?),
-            'M' => Duration::from_secs(number.checked_mul(60)?),
-            'S' => Duration::from_secs(number),
-            'm' => Duration::from_millis(number),
-            'u' => Duration::from_micros(number),
-            'n' => Duration::from_nanos(number),
-            _ => return None,
-        })
-    };
-    read().unwrap_or(LONGEST).min(LONGEST)
-}
-
-/// An answer, or the beginning of one, within so much time: the question's way here counts too.
-async fn in_time(
-    patience: Duration,
-    answer: impl Future<Output = axum::http::Response<tonic::body::Body>>,
-) -> Response {
-    let late = || Fault::Late("no answer within the deadline; its outcome is not known".into());
-    match tokio::time::timeout(patience, answer).await {
-        Ok(answer) => answer.map(Body::new),
-        Err(_) => refused(late().into()),
-    }
-}
-
-impl Call {
-    /// What the client calls its connection.
-    pub fn connection_name(&self) -> String {
-        let name = self.request.headers().get("connection-name");
-        name.and_then(|name| name.to_str().ok()).unwrap_or_default().to_owned()
-    }
-
-    /// A method with one question and one answer.
-    pub async fn unary<Q, A, F>(self, method: impl Fn(Q) -> F + Send + Sync) -> Response
-    where
-        Q: Message + Default + 'static,
-        A: Message + 'static,
-        F: Future<Output = Result<A, Status>> + Send,
-    {
-        let patience = patience(self.request.headers());
-        let service = tower::service_fn(|question: tonic::Request<Q>| {
-            let answer = method(question.into_inner());
-            async { answer.await.map(tonic::Response::new) }
-        });
-        in_time(patience, grpc::<A, Q>(self.limit).unary(service, self.request)).await
-    }
-
-    /// A method with one question and a stream of answers.
-    pub async fn answers<Q, A, F>(self, method: impl Fn(Q) -> F + Send + Sync) -> Response
-    where
-        Q: Message + Default + 'static,
-        A: Message + 'static,
-        F: Future<Output = Result<BoxStream<'static, Result<A, Status>>, Status>> + Send,
-    {
-        let service = tower::service_fn(|question: tonic::Request<Q>| {
-            let answer = method(question.into_inner());
-            async { answer.await.map(tonic::Response::new) }
-        });
-        let mut grpc = grpc::<A, Q>(self.limit);
-        in_time(LONGEST, grpc.server_streaming(service, self.request)).await
-    }
-
-    /// A method with a stream of questions and one answer.
-    pub async fn questions<Q, A, F>(
-        self,
-        method: impl Fn(Streaming<Q>) -> F + Send + Sync,
-    ) -> Response
-    where
-        Q: Message + Default + 'static,
-        A: Message + 'static,
-        F: Future<Output = Result<A, Status>> + Send,
-    {
-        let patience = patience(self.request.headers());
-        let service = tower::service_fn(|questions: tonic::Request<Streaming<Q>>| {
-            let answer = method(questions.into_inner());
-            async { answer.await.map(tonic::Response::new) }
-        });
-        in_time(patience, grpc::<A, Q>(self.limit).client_streaming(service, self.request)).await
-    }
-
-    /// A method with streams both ways.
-    pub async fn both<Q, A, F>(self, method: impl Fn(Streaming<Q>) -> F + Send + Sync) -> Response
-    where
-        Q: Message + Default + 'static,
-        A: Message + 'static,
-        F: Future<Output = Result<BoxStream<'static, Result<A, Status>>, Status>> + Send,
-    {
-        let service = tower::service_fn(|questions: tonic::Request<Streaming<Q>>| {
-            let answer = method(questions.into_inner());
-            async { answer.await.map(tonic::Response::new) }
-        });
-        let mut grpc = grpc::<A, Q>(BATCH_LIMIT);
-        in_time(LONGEST, grpc.streaming(service, self.request)).await
-    }
-}
-
-fn grpc<A, Q>(limit: usize) -> Grpc<ProstCodec<A, Q>>
-where
-    A: Message + 'static,
-    Q: Message + Default + 'static,
-{
-    Grpc::new(ProstCodec::default())
-        .max_decoding_message_size(limit)
-        .max_encoding_message_size(ANSWER_LIMIT)
 }

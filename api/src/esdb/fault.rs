@@ -199,13 +199,13 @@ pub(super) fn append_too_large() -> Fault {
     }
 }
 
-/// What went wrong with a message of an append: one that is over the limit holds too much.
-pub(super) fn unread(status: Status) -> Status {
+/// What went wrong with a message: one that is over the limit holds too much.
+pub(super) fn unread(status: Status, limit: usize) -> Status {
     if status.code() != Code::OutOfRange {
         return status;
     }
-    let reason = "a message is over the limit; send smaller events".into();
-    Fault::TooLarge { reason, limit: EVENT_LIMIT }.into()
+    let reason = format!("a message is over the limit of {limit} bytes; send less in it");
+    Fault::TooLarge { reason, limit }.into()
 }
 
 /// An expectation as the number that old clients know it by.

@@ -1,12 +1,17 @@
 //! What keeps the ledger's own streams as the model wants them.
 
+mod home;
+mod surroundings;
+
 use cx_ledger::Book;
 use cx_ledger::book::NoErasure;
+use cx_ledger::vault::is_sealed_form;
 use cx_model::decide::{Instrument, check_fact};
 use cx_model::{CustomerId, Event, ImportId, InstrumentId, StreamName, TouchpointId, decode};
-use jiff::Timestamp;
-use serde::Deserialize;
 use uuid::Uuid;
+
+use home::{has_home, home};
+use surroundings::connects_only;
 
 use super::fault::Fault;
 use super::store::Proposed;
@@ -48,8 +53,8 @@ impl Guard {
     /// Refuses events that the model does not accept in this stream, or not from this caller.
     ///
     /// An operator may be another node that keeps its ledger here: it says what only a ledger says,
-    /// and seals with keys of its own. Of everybody else a sealed value must open with the keys
-    /// that are here, at its place.
+    /// and seals with keys of its own, of which the form alone can be checked. Of everybody else a
+    /// sealed value must open with the keys that are here, at its place.
     pub(super) async fn check(
         &self,
         caller: &Caller,
@@ -99,6 +104,9 @@ impl Guard {
                 return Err(refused(event, &why));
             }
             self.check_fact(&read).await.map_err(|why| refused(event, &why))?;
+            if !has_sealed_form(&mut read) {
+                return Err(refused(event, "a personal value in it is not of the sealed form"));
+            }
             if !is_ledger && !self.opens(stream, event.id, &mut read) {
                 return Err(refused(event, "a personal value in it was not sealed here for it"));
             }
@@ -124,68 +132,17 @@ impl Guard {
     }
 }
 
+/// Whether every sealed value has the form in which values are sealed.
+fn has_sealed_form(event: &mut Event) -> bool {
+    let mut has_form = true;
+    event.personal(&mut |_, value| has_form &= value.sealed().is_none_or(is_sealed_form));
+    has_form
+}
+
 fn refused(event: &Proposed, why: &str) -> Fault {
     Fault::Bad(format!(
         "an event of type {} is not taken into a stream of the ledger: {why}; streams of other \
          categories take any event",
         event.event_type
     ))
-}
-
-/// The category of the streams in which an event stands.
-fn home(event: &Event) -> &'static str {
-    match event {
-        Event::TouchpointCatalogued(_)
-        | Event::OwnerAssigned(_)
-        | Event::CollectionMechanismAttached(_)
-        | Event::SelfAssessmentSubmitted(_)
-        | Event::TouchpointRetired(_) => TouchpointId::CATEGORY,
-        Event::InstrumentPublished(_) | Event::InstrumentRetired(_) => InstrumentId::CATEGORY,
-        Event::ImportStarted(_) | Event::ImportFinished(_) => ImportId::CATEGORY,
-        Event::IdentifierClaimed(_) | Event::IdentifierReleased(_) => {
-            cx_ledger::vault::IDENTIFIER_CATEGORY
-        }
-        _ => CustomerId::CATEGORY,
-    }
-}
-
-/// Whether the stream is one in which the event stands, by the one name that it has.
-fn has_home(event: &Event, stream: &StreamName) -> bool {
-    let home = home(event);
-    if home == cx_ledger::vault::IDENTIFIER_CATEGORY {
-        // The id of a claim is a keyed hash.
-        let hash = stream.as_str().strip_prefix(home).and_then(|rest| rest.strip_prefix('-'));
-        let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        return hash.is_some_and(|hash| hash.len() == 64 && hash.bytes().all(digit));
-    }
-    stream.id_in(home).is_some_and(|id| StreamName::of(home, id) == *stream)
-}
-
-/// What may surround an event of the ledger's own: nothing with room for a personal value.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Surroundings {
-    #[serde(rename = "$correlationId", default)]
-    _correlation: Option<Uuid>,
-    #[serde(rename = "$causationId", default)]
-    _causation: Option<Uuid>,
-    #[serde(rename = "$traceId", default)]
-    trace: Option<String>,
-    #[serde(rename = "$spanId", default)]
-    span: Option<String>,
-    /// When another node's ledger had recorded it, where that ledger was copied here.
-    #[serde(rename = "$cxRecordedAt", default)]
-    _recorded_at: Option<Timestamp>,
-}
-
-/// Whether metadata say only what connects the event to others.
-fn connects_only(metadata: &[u8]) -> bool {
-    let hex = |text: &Option<String>, digits: usize| {
-        text.as_ref().is_none_or(|text| {
-            text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit())
-        })
-    };
-    metadata.is_empty()
-        || serde_json::from_slice::<Surroundings>(metadata)
-            .is_ok_and(|known| hex(&known.trace, 32) && hex(&known.span, 16))
 }

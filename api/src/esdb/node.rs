@@ -3,7 +3,7 @@
 use axum::response::Response;
 use jiff::Timestamp;
 
-use super::dispatch::{Call, unknown};
+use super::call::{Call, unknown};
 use super::wire::features::{SupportedMethod, SupportedMethods};
 use super::wire::gossip::{ClusterInfo, EndPoint, LEADER, MemberInfo};
 use super::wire::shared::{Empty, WireId};

@@ -6,11 +6,14 @@
 
 mod assign;
 mod calls;
+mod command;
+mod consume;
 mod consumers;
 mod group;
 mod info;
 mod outcome;
 mod parked;
+mod queue;
 mod register;
 mod settings;
 mod source;

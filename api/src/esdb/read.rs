@@ -13,6 +13,7 @@ use super::event::Ids;
 use super::fault::Fault;
 use super::filter::Filter;
 use super::links::Links;
+use super::portion::Portion;
 use super::state::{Deleted, StreamState};
 use super::store::Store;
 use super::wire::shared::StreamIdentifier;
@@ -59,32 +60,6 @@ impl Telling {
             told.push_back(message(ReadContent::Event(links.follow(&event).await?)));
         }
         Ok(told)
-    }
-}
-
-/// How many events are read at a time: few at first, more while they are small.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Portion(usize);
-
-impl Default for Portion {
-    fn default() -> Self {
-        Self(16)
-    }
-}
-
-impl Portion {
-    const MOST: usize = 1024;
-    const BYTES: usize = 1 << 20;
-
-    pub fn size(self) -> usize {
-        self.0
-    }
-
-    /// Learns from what was read.
-    pub fn learn(&mut self, read: &[RawEvent]) {
-        let bytes: usize = read.iter().map(|event| event.data.len() + event.metadata.len()).sum();
-        let size = bytes / read.len().max(1);
-        self.0 = (Self::BYTES / size.max(1)).clamp(1, Self::MOST).min(self.0 * 4);
     }
 }
 
@@ -191,10 +166,9 @@ impl StreamRead {
             }
             return Ok(Some((told, self)));
         };
-        let limit = self.portion.size().min(usize::try_from(self.left).unwrap_or(usize::MAX));
         let ledger = self.telling.store.ledger();
-        let mut read = ledger.read_stream(&self.stream, next, self.direction, limit).await?;
-        self.portion.learn(&read);
+        let read = self.portion.of_stream(&**ledger, &self.stream, next, self.direction, self.left);
+        let mut read = read.await?;
         self.next = match (read.last(), self.direction) {
             (None, _) => None,
             (Some(last), Direction::Forwards) => last.revision.checked_add(1),
@@ -256,12 +230,9 @@ impl AllRead {
         let ledger = Arc::clone(self.telling.store.ledger());
         let mut read = Vec::new();
         if self.left > 0 {
-            let wanted = usize::try_from(self.left).unwrap_or(usize::MAX);
-            let limit = match self.filter {
-                Some(_) => self.portion.size(),
-                None => self.portion.size().min(wanted),
-            };
-            read = ledger.read_all(self.from, self.direction, limit).await?;
+            // Of what is looked at a filter may want little.
+            let most = if self.filter.is_some() { u64::MAX } else { self.left };
+            read = self.portion.of_all(&*ledger, self.from, self.direction, most).await?;
         }
         let Some(last) = read.last() else {
             self.ended = true;
@@ -276,7 +247,6 @@ impl AllRead {
             Direction::Forwards => last.position,
             Direction::Backwards => before(last.position.commit()),
         };
-        self.portion.learn(&read);
         if let Some(filter) = &self.filter {
             read.retain(|event| filter.wants(event));
         }

@@ -44,6 +44,11 @@ pub(super) enum Deleted {
 }
 
 impl StreamState {
+    /// Of a stream that holds metadata: the last ones are read, as if that were its `$maxCount`.
+    pub fn of_metadata() -> Self {
+        Self { max_count: Some(1), ..Self::default() }
+    }
+
     /// From the last event of the stream and the last one of its metadata, where there is one.
     pub fn of(last: Option<&RawEvent>, metadata: Option<&RawEvent>) -> Self {
         if last.is_some_and(|last| &*last.event_type == TOMBSTONE) {

@@ -1,4 +1,6 @@
-//! An event store over the ledger's port: what an append, a deletion and a stream's metadata mean.
+//! An event store over the ledger's port: what an append and a stream's metadata mean.
+
+mod deletion;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -6,13 +8,15 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use cx_ledger::{Append, AppendError, Appended, Direction, Expected, Foreign, Ledger, RawNewEvent};
-use cx_model::{Position, StreamName};
+use cx_model::StreamName;
 use tokio::sync::RwLock;
 use uuid::Uuid;
 
-use super::fault::{Fault, expected_number};
+use deletion::never_less;
+
+use super::fault::Fault;
 use super::guard::Guard;
-use super::state::{Deleted, LINK, METADATA, StreamState, TOMBSTONE, metadata_of, subject_of};
+use super::state::{Deleted, LINK, METADATA, StreamState, metadata_of, subject_of};
 use crate::auth::Caller;
 
 /// An event that a client proposes.
@@ -82,6 +86,9 @@ impl Store {
     async fn state_now(&self, stream: &StreamName) -> Result<Arc<StreamState>, Fault> {
         if let Some(known) = self.remembered().get(stream) {
             return Ok(Arc::clone(known));
+        }
+        if subject_of(stream).is_some() {
+            return Ok(Arc::new(StreamState::of_metadata()));
         }
         let Ok(metadata) = metadata_of(stream) else { return Ok(Arc::default()) };
         let (last, metadata) = (self.last(stream).await?, self.last(&metadata).await?);
@@ -211,71 +218,11 @@ impl Store {
         }
         Ok(())
     }
-
-    /// Lets a stream begin at another revision.
-    pub async fn truncate(&self, stream: &StreamName, first: u64) -> Result<(), Fault> {
-        let _writing = self.lock(stream).write().await;
-        let state = self.state_now(stream).await?;
-        self.remembered().remove(stream);
-        self.write(vec![metadata_event(stream, state.with_first(Some(first)))?]).await.map(drop)
-    }
-
-    /// Deletes a stream: for ever, or until it is appended to again.
-    pub async fn delete(
-        &self,
-        stream: &StreamName,
-        expected: Expected,
-        for_ever: bool,
-    ) -> Result<Position, Fault> {
-        if self.owns(stream) {
-            return Err(never_less(stream));
-        }
-        if stream.as_str().starts_with('$') {
-            let reason = "streams whose names begin with $ are the event store's";
-            return Err(Fault::Denied(reason.into()));
-        }
-        let _writing = self.lock(stream).write().await;
-        let state = self.state_now(stream).await?;
-        if state.deleted == Deleted::ForEver {
-            return Err(Fault::Deleted { stream: stream.to_string() });
-        }
-        if state.deleted == Deleted::Softly && expected == Expected::StreamExists {
-            return Err(Fault::Deleted { stream: stream.to_string() });
-        }
-        let last = self.last_revision(stream).await?;
-        let fits = expected.holds(last) && (for_ever || last.is_some());
-        if !fits {
-            return Err(Fault::WrongVersion {
-                stream: stream.to_string(),
-                expected: expected_number(expected),
-                actual: last.map_or(-1, u64::cast_signed),
-            });
-        }
-        let mut appends = Vec::new();
-        if for_ever {
-            appends.push(system_event(stream.clone(), TOMBSTONE, Bytes::from_static(b"{}")));
-        } else {
-            appends.push(metadata_event(stream, state.with_first(None))?);
-        }
-        self.remembered().remove(stream);
-        match self.write(appends).await? {
-            Outcome::Appended(appended) => Ok(appended.position),
-            Outcome::Conflict(_) => Err(Fault::Unavailable("the stream changed; try again".into())),
-        }
-    }
 }
 
 /// Metadata of a stream, about to be appended.
 fn metadata_event(stream: &StreamName, data: Bytes) -> Result<Append, Fault> {
     Ok(system_event(metadata_of(stream)?, METADATA, data))
-}
-
-/// Refuses to take something away from a stream of the ledger's own.
-fn never_less(stream: &StreamName) -> Fault {
-    Fault::Denied(format!(
-        "streams of the category {} are the ledger's own: they are never deleted or truncated",
-        stream.category()
-    ))
 }
 
 /// An event of the ledger's own, as the model writes it.

@@ -7,13 +7,14 @@ use cx_ledger::Direction;
 use futures::StreamExt;
 use tonic::Status;
 
-use super::dispatch::{Call, unknown};
+use super::call::{BATCH_LIMIT, Call, unknown};
 use super::event::{expectation, stream_name};
-use super::fault::Fault;
+use super::fault::{Fault, MESSAGE_LIMIT};
 use super::filter::Filter;
 use super::read::{Answer, Telling, read_all, read_stream};
 use super::store::Store;
 use super::subscribe::{to_all, to_stream, until_drained};
+use super::whole::whole;
 use super::wire::streams::{
     DeletePosition, DeleteReq, DeleteResp, ReadFilter, ReadOf, ReadReq, ReadUntil,
 };
@@ -29,6 +30,8 @@ pub(super) async fn call(method: &str, call: Call) -> Response {
     match method {
         "Read" => call.answers(|question| read(Arc::clone(store), drain.clone(), question)).await,
         "Append" => {
+            // What it holds is given back when the call ends.
+            let (call, _held) = call.bringing(MESSAGE_LIMIT);
             call.questions(|parts| {
                 let (store, allowed) = (Arc::clone(store), allowed.clone());
                 let caller = caller.clone();
@@ -40,12 +43,13 @@ pub(super) async fn call(method: &str, call: Call) -> Response {
             .await
         }
         "BatchAppend" => {
+            let (call, held) = call.bringing(BATCH_LIMIT);
             call.both(|parts| {
                 let (store, allowed) = (Arc::clone(store), allowed.clone());
-                let caller = caller.clone();
+                let (caller, held) = (caller.clone(), held.clone());
                 async move {
                     allowed?;
-                    Ok(batch::batches(store, caller, parts))
+                    Ok(batch::batches(store, caller, parts, held))
                 }
             })
             .await
@@ -71,10 +75,7 @@ async fn delete(
     for_ever: bool,
 ) -> Result<DeleteResp, Status> {
     let (stream, expected) = expectation(question.options.as_ref())?;
-    // To its end, even if the client goes away.
-    let deleting = tokio::spawn(async move { store.delete(&stream, expected, for_ever).await });
-    let cut_off = |_| Fault::Failed("the deletion was cut off; try again".into());
-    let position = deleting.await.map_err(cut_off)??;
+    let position = whole(async move { store.delete(&stream, expected, for_ever).await }).await?;
     Ok(DeleteResp { position: Some(DeletePosition::Position(position.into())) })
 }
 

@@ -13,9 +13,10 @@ use uuid::Uuid;
 
 use super::fault::Fault;
 use super::filter::Filter;
-use super::read::{Answer, Portion, Telling, message, pages, visible};
+use super::portion::Portion;
+use super::read::{Answer, Telling, message, pages, visible};
 use super::state::TOMBSTONE;
-use super::wire::shared::Empty;
+use super::wire::shared::{Empty, TimeParts};
 use super::wire::streams::{
     CaughtUp, Confirmation, FromPosition, FromRevision, ReadContent, ReadResp,
 };
@@ -46,8 +47,13 @@ fn confirmation() -> ReadResp {
     message(ReadContent::Confirmation(Confirmation { subscription }))
 }
 
-fn caught_up() -> ReadResp {
-    message(ReadContent::CaughtUp(CaughtUp {}))
+/// A subscription is live, after the event at this revision of its stream or at this position.
+fn caught_up(revision: Option<u64>, position: Option<Position>) -> ReadResp {
+    let now = Timestamp::now();
+    let at = Some(TimeParts { seconds: now.as_second(), nanos: now.subsec_nanosecond() });
+    let revision = revision.and_then(|revision| i64::try_from(revision).ok());
+    let position = position.filter(|position| *position > Position::START).map(Into::into);
+    message(ReadContent::CaughtUp(CaughtUp { at, revision, position }))
 }
 
 /// A subscription to one stream.
@@ -60,6 +66,8 @@ struct StreamSubscription {
     /// The feed, once the subscription is live.
     live: Option<Box<dyn Follow>>,
     confirmed: bool,
+    /// Whether its tombstone was read.
+    deleted: bool,
 }
 
 /// Subscribes to one stream; it need not be there yet.
@@ -84,6 +92,7 @@ pub(super) async fn to_stream(
         portion: Portion::default(),
         live: None,
         confirmed: false,
+        deleted: false,
     };
     Ok(pages(subscription, StreamSubscription::page))
 }
@@ -94,29 +103,41 @@ impl StreamSubscription {
             self.confirmed = true;
             return Ok(Some((VecDeque::from([confirmation()]), self)));
         }
-        let limit = self.portion.size();
+        if self.deleted {
+            return Err(Fault::Deleted { stream: self.stream.to_string() });
+        }
         let ledger = Arc::clone(self.telling.store.ledger());
         let mut events = if let Some(live) = &mut self.live {
-            live.next(limit).await?
+            let events = live.next(self.portion.size()).await?;
+            self.portion.learn(&events);
+            events
         } else {
             // What is committed after this is left to the feed.
             let head = ledger.head().await?;
-            let read = ledger.read_stream(&self.stream, self.next, Direction::Forwards, limit);
+            let (stream, forwards) = (&self.stream, Direction::Forwards);
+            let read = self.portion.of_stream(&*ledger, stream, self.next, forwards, u64::MAX);
             let read = read.await?;
             if read.is_empty() {
                 self.live = Some(ledger.follow(head));
-                return Ok(Some((VecDeque::from([caught_up()]), self)));
+                return Ok(Some((
+                    VecDeque::from([caught_up(self.next.checked_sub(1), None)]),
+                    self,
+                )));
             }
             read
         };
-        self.portion.learn(&events);
         events.retain(|event| event.stream == self.stream && event.revision >= self.next);
         if let Some(last) = events.last() {
             self.next = last.revision + 1;
         }
         let of_subject = self.stream.as_str().starts_with("$$");
-        if !of_subject && events.iter().any(|event| &*event.event_type == TOMBSTONE) {
-            return Err(Fault::Deleted { stream: self.stream.to_string() });
+        if !of_subject {
+            let tombstone = events.iter().position(|event| &*event.event_type == TOMBSTONE);
+            // What came before it is told first.
+            if let Some(before) = tombstone {
+                events.truncate(before);
+                self.deleted = true;
+            }
         }
         let not_before = self.not_before;
         events.retain(|event| not_before.is_none_or(|time| event.recorded_at >= time));
@@ -175,7 +196,7 @@ impl AllSubscription {
             if self.filter.is_some() {
                 told.push_back(self.checkpoint());
             }
-            told.push_back(caught_up());
+            told.push_back(caught_up(None, Some(self.after)));
             return Ok(Some((told, self)));
         }
         let events = self.feed.next(self.portion.size()).await?;

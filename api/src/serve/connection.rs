@@ -1,10 +1,12 @@
-//! A connection that was accepted: it has a place among those that are open, and it must begin.
+//! A connection that was accepted: it has a place among those that are open, it must begin, and
+//! its client must stay.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
@@ -12,11 +14,26 @@ use tokio::time::{Sleep, sleep};
 
 /// What an HTTP/2 connection begins with.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// After how long without a word the system asks whether the other side is still there, and how
+/// long it waits between asking.
+const SILENCE: Duration = Duration::from_mins(1);
+const ASKING: Duration = Duration::from_secs(10);
+
+/// Sets up a socket that was accepted: answers go out at once, and a client that vanished without a
+/// word is noticed, whatever protocol it spoke or had not begun to speak. Where the system does not
+/// do that answers go out later, and the protocols' own deadlines have to do.
+pub(crate) fn accepted(socket: &TcpStream) {
+    let _ = socket.set_nodelay(true);
+    let keep_alive = TcpKeepalive::new().with_time(SILENCE).with_interval(ASKING);
+    if let Err(error) = SockRef::from(socket).set_tcp_keepalive(&keep_alive) {
+        tracing::debug!(%error, "a connection is not kept alive by the system");
+    }
+}
 
 /// A connection whose reads fail once its first bytes are overdue. The deadlines of the HTTP
 /// protocols begin only when it is known which of them is spoken: until then this one holds.
-pub(super) struct Connection {
-    stream: TcpStream,
+pub(crate) struct Connection<S> {
+    stream: S,
     opening: Option<Opening>,
     /// Goes with the stream wherever it goes, also to a socket that it is upgraded to.
     _place: OwnedSemaphorePermit,
@@ -29,15 +46,15 @@ struct Opening {
     deadline: Pin<Box<Sleep>>,
 }
 
-impl Connection {
+impl<S> Connection<S> {
     /// One that has to begin within `patience`.
-    pub(super) fn new(stream: TcpStream, place: OwnedSemaphorePermit, patience: Duration) -> Self {
+    pub(crate) fn new(stream: S, place: OwnedSemaphorePermit, patience: Duration) -> Self {
         let opening = Opening { came: 0, deadline: Box::pin(sleep(patience)) };
         Self { stream, opening: Some(opening), _place: place }
     }
 }
 
-impl AsyncRead for Connection {
+impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -61,7 +78,7 @@ impl AsyncRead for Connection {
     }
 }
 
-impl AsyncWrite for Connection {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -88,5 +105,24 @@ impl AsyncWrite for Connection {
 
     fn is_write_vectored(&self) -> bool {
         self.stream.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_system_asks_after_a_client_that_says_nothing() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (socket, _) = listener.accept().await.unwrap();
+        accepted(&socket);
+        let set = SockRef::from(&socket);
+        assert!(set.keepalive().unwrap() && socket.nodelay().unwrap());
+        assert_eq!(set.tcp_keepalive_time().unwrap(), SILENCE);
+        assert_eq!(set.tcp_keepalive_interval().unwrap(), ASKING);
     }
 }

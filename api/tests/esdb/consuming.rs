@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use eventstore::{
-    Client, GetPersistentSubscriptionInfoOptions, NakAction, PersistentSubscription,
+    Client, DeleteStreamOptions, Error, GetPersistentSubscriptionInfoOptions,
+    ListPersistentSubscriptionsOptions, NakAction, PersistentSubscription,
     PersistentSubscriptionEvent, PersistentSubscriptionOptions, PersistentSubscriptionStats,
-    ReplayParkedMessagesOptions, StreamPosition, SubscribeToPersistentSubscriptionOptions,
+    ReplayParkedMessagesOptions, StreamMetadata, StreamPosition,
+    SubscribeToPersistentSubscriptionOptions,
 };
 use tokio::time::timeout;
 
@@ -58,7 +60,9 @@ async fn events_are_retried_skipped_parked_and_replayed() {
     let client = server.client();
     let options = PersistentSubscriptionOptions::default().start_from(StreamPosition::Start);
     client.create_persistent_subscription("room-1", "desk", &options).await.unwrap();
-    client.create_persistent_subscription("room-1", "desk", &options).await.unwrap_err();
+    let error =
+        client.create_persistent_subscription("room-1", "desk", &options).await.unwrap_err();
+    assert!(matches!(error, Error::ResourceAlreadyExists), "{error:?}");
     client.append_to_stream("room-1", &any(), (0..4).map(event).collect::<Vec<_>>()).await.unwrap();
     let mut subscription = subscribe(&client).await;
     let mut open = BTreeSet::from([0, 1, 2, 3]);
@@ -106,6 +110,32 @@ async fn what_is_not_acknowledged_in_time_is_told_again_and_then_parked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_group_is_told_nothing_of_what_its_stream_lost() {
+    let server = Server::new().await;
+    let client = server.client();
+    let options = PersistentSubscriptionOptions::default().start_from(StreamPosition::Start);
+    client.create_persistent_subscription("room-1", "desk", &options).await.unwrap();
+    client.append_to_stream("room-1", &any(), vec![event(0), event(1)]).await.unwrap();
+    client.delete_stream("room-1", &DeleteStreamOptions::default()).await.unwrap();
+    client.append_to_stream("room-1", &any(), (2..6).map(event).collect::<Vec<_>>()).await.unwrap();
+    let mut subscription = subscribe(&client).await;
+    assert_eq!(next(&mut subscription).await.0.get_original_event().revision, 2);
+    drop(subscription);
+    let kept = StreamMetadata::builder().max_count(1).build();
+    client.set_stream_metadata("room-1", &any(), &kept).await.unwrap();
+    let options = PersistentSubscriptionOptions::default().start_from(StreamPosition::Start);
+    client.create_persistent_subscription("room-1", "other", &options).await.unwrap();
+    let options = ListPersistentSubscriptionsOptions::default();
+    let listed = client.list_persistent_subscriptions_for_stream("room-1", &options).await.unwrap();
+    let mut names: Vec<_> = listed.iter().map(|group| group.group_name.as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["desk", "other"]);
+    let options = SubscribeToPersistentSubscriptionOptions::default();
+    let other = client.subscribe_to_persistent_subscription("room-1", "other", &options).await;
+    assert_eq!(next(&mut other.unwrap()).await.0.get_original_event().revision, 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_group_goes_on_after_a_restart_and_takes_so_many_consumers() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::of_log(directory.path(), None).await;
@@ -131,7 +161,11 @@ async fn a_group_goes_on_after_a_restart_and_takes_so_many_consumers() {
             &SubscribeToPersistentSubscriptionOptions::default(),
         )
         .await;
-    assert!(second.is_err());
+    let error = second.err();
+    assert!(
+        matches!(error, Some(Error::Grpc { code: tonic::Code::FailedPrecondition, .. })),
+        "{error:?}"
+    );
     // The acknowledgement was heard once the group says that one event is open.
     let heard = async { while stats(&client).await.outstanding_messages_count != 1 {} };
     timeout(Duration::from_secs(20), heard).await.unwrap();

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use eventstore::{
-    Client, Error, Position, ReadAllOptions, ReadStreamOptions, StreamPosition,
-    SubscribeToAllOptions, SubscriptionEvent, SubscriptionFilter,
+    Client, Error, EventData, Position, ReadAllOptions, ReadStreamOptions, ResolvedEvent,
+    StreamPosition, SubscribeToAllOptions, SubscribeToStreamOptions, SubscriptionEvent,
+    SubscriptionFilter, TombstoneStreamOptions,
 };
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -41,6 +42,14 @@ async fn streams_and_all_are_read_both_ways() {
         count += 1;
     }
     assert_eq!(count, 4000);
+    let options = ReadAllOptions::default().backwards().position(StreamPosition::End);
+    let mut read = client.read_all(&options.max_count(2)).await.unwrap();
+    for revision in [1999, 1998] {
+        let event = read.next().await.unwrap().unwrap();
+        let event = event.get_original_event();
+        assert_eq!((event.stream_id(), event.revision), ("room-2", revision));
+    }
+    assert!(read.next().await.unwrap().is_none());
     let mut missing = client.read_stream("nowhere", &ReadStreamOptions::default()).await.unwrap();
     let error = missing.next().await.unwrap_err();
     assert!(matches!(error, Error::ResourceNotFound), "{error:?}");
@@ -76,6 +85,77 @@ async fn a_filtered_subscription_catches_up_and_goes_on_live() {
     };
     timeout(Duration::from_secs(20), listening).await.unwrap();
     assert!(live && checkpoints >= 4, "{checkpoints}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn links_are_followed_where_that_is_wished_and_one_that_leads_nowhere_is_told_alone() {
+    let server = Server::new().await;
+    let client = server.client();
+    client.append_to_stream("room-1", &any(), vec![event(0), event(1)]).await.unwrap();
+    client.append_to_stream("room-2", &any(), event(0)).await.unwrap();
+    for target in ["1@room-1", "7@room-1", "0@room-2", "nowhere"] {
+        let link = EventData::binary("$>", target.into());
+        client.append_to_stream("links", &any(), link).await.unwrap();
+    }
+    client.tombstone_stream("room-2", &TombstoneStreamOptions::default()).await.unwrap();
+    let target = |told: &ResolvedEvent| {
+        let link = told.link.as_ref().map(|link| link.revision);
+        (link, told.event.as_ref().map(|event| (event.stream_id().to_owned(), event.revision)))
+    };
+    let found = [
+        (Some(0), Some(("room-1".to_owned(), 1))),
+        (Some(1), None),
+        (Some(2), None),
+        (Some(3), None),
+    ];
+    let options = ReadStreamOptions::default().resolve_link_tos();
+    let mut read = client.read_stream("links", &options).await.unwrap();
+    for expected in &found {
+        assert_eq!(target(&read.next().await.unwrap().unwrap()), *expected);
+    }
+    let options = SubscribeToStreamOptions::default().start_from(StreamPosition::Start);
+    let mut followed = client.subscribe_to_stream("links", &options.resolve_link_tos()).await;
+    for expected in &found {
+        let told = timeout(Duration::from_secs(20), followed.next()).await.unwrap().unwrap();
+        assert_eq!(target(&told), *expected);
+    }
+    let options = ReadAllOptions::default().resolve_link_tos();
+    let mut read = client.read_all(&options).await.unwrap();
+    let mut count = 0;
+    while let Some(told) = read.next().await.unwrap() {
+        count += usize::from(target(&told) == found[0]);
+    }
+    assert_eq!(count, 1);
+    let mut read = client.read_stream("links", &ReadStreamOptions::default()).await.unwrap();
+    let told = read.next().await.unwrap().unwrap();
+    assert_eq!(told.get_original_event().event_type, "$>");
+    assert!(told.link.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_live_subscription_says_when_and_after_what_it_caught_up() {
+    let server = Server::new().await;
+    let client = server.client();
+    let appended =
+        client.append_to_stream("room-1", &any(), vec![event(0), event(1)]).await.unwrap();
+    let options = SubscribeToStreamOptions::default().start_from(StreamPosition::Start);
+    let mut one = client.subscribe_to_stream("room-1", &options).await;
+    let options = SubscribeToAllOptions::default().position(StreamPosition::Start);
+    let mut all = client.subscribe_to_all(&options).await;
+    for (subscription, is_all) in [(&mut one, false), (&mut all, true)] {
+        let live = async {
+            loop {
+                let told = subscription.next_subscription_event().await.unwrap();
+                if let SubscriptionEvent::CaughtUp(live) = told {
+                    break live.unwrap();
+                }
+            }
+        };
+        let live = timeout(Duration::from_secs(20), live).await.unwrap();
+        assert!(live.date.timestamp() > 1_700_000_000);
+        assert_eq!(live.stream_revision, (!is_all).then_some(1));
+        assert_eq!(live.position, is_all.then_some(appended.position));
+    }
 }
 
 /// The numbers of so many events after a position, and the position of the last.

@@ -252,7 +252,7 @@ impl EmbeddedLog {
         direction: Direction,
         limit: usize,
     ) -> Result<Vec<RawEvent>, ReadError> {
-        self.shared().read_stream(stream, from, direction, limit)
+        self.shared().read_stream(stream, from, direction, limit, u64::MAX)
     }
 
     /// As [`crate::Ledger::read_all`], on the calling thread.
@@ -262,7 +262,7 @@ impl EmbeddedLog {
         direction: Direction,
         limit: usize,
     ) -> Result<Vec<RawEvent>, ReadError> {
-        self.shared().read_all(from, direction, limit)
+        self.shared().read_all(from, direction, limit, u64::MAX)
     }
 
     /// The next events after a position, as many as a few reads take and at most `limit`; none at the

@@ -136,6 +136,33 @@ pub trait Ledger: Send + Sync + 'static {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<RawEvent>, ReadError>>;
 
+    /// As [`Self::read_stream`], and nothing more is read once what was read takes up `bytes`: at
+    /// least one event, if there is one. An engine that holds its events in memory anyway may give
+    /// more.
+    fn read_stream_within<'a>(
+        &'a self,
+        stream: &'a StreamName,
+        from: u64,
+        direction: Direction,
+        limit: usize,
+        bytes: u64,
+    ) -> BoxFuture<'a, Result<Vec<RawEvent>, ReadError>> {
+        let _ = bytes;
+        self.read_stream(stream, from, direction, limit)
+    }
+
+    /// As [`Self::read_all`], bounded as [`Self::read_stream_within`] is.
+    fn read_all_within(
+        &self,
+        from: Position,
+        direction: Direction,
+        limit: usize,
+        bytes: u64,
+    ) -> BoxFuture<'_, Result<Vec<RawEvent>, ReadError>> {
+        let _ = bytes;
+        self.read_all(from, direction, limit)
+    }
+
     /// The position of the last event, `Position::START` for an empty ledger.
     fn head(&self) -> BoxFuture<'_, Result<Position, ReadError>>;
 

@@ -29,8 +29,8 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 pub use keys::{KEY_FILE, KEY_FILE_VARIABLE, KEY_VARIABLE, KeySource, PASSPHRASE_VARIABLE};
-pub use seal::Place;
 use seal::{Key, random};
+pub use seal::{Place, is_sealed_form};
 pub use slots::STORE_FILE;
 use slots::{Header, Held, Slots, Wrapped};
 

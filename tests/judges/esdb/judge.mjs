@@ -1,191 +1,222 @@
-// The event store as a Node client sees it, before and after a restart of the server.
-//
-//     judge.mjs @kurrent/kurrentdb-client|@eventstore/db-client HOST:PORT CERTIFICATE PASSWORD before|after STATE
-import { randomUUID } from 'node:crypto';
+// The event store as a Node client sees it, before, during and after a restart of the server.
 import { readFileSync, writeFileSync } from 'node:fs';
+import { api, all, connect, event, expecting, must, name, newStream, password, refused, revisions,
+  stateFile, until, when } from './client.mjs';
+import { goesOn, limits, nacks, strategies } from './group.mjs';
 
-const [name, target, certificate, password, when, stateFile] = process.argv.slice(2);
-const api = await import(name);
-const Client = api.KurrentDBClient ?? api.EventStoreDBClient;
 const { ANY, BACKWARDS, END, NO_STREAM, START, STREAM_EXISTS } = api;
-// The newer client calls it a state.
-const expecting = (state) => ({ expectedRevision: state, streamState: state });
+const WRONG = 'wrong-expected-version';
 
-const connect = (user = 'admin', secret = password) =>
-  Client.connectionString(
-    `esdb://${user}:${secret}@${target}?tls=true&tlsCAFile=${encodeURIComponent(certificate)}`,
-  );
-
-function must(truth, what) {
-  if (!truth) {
-    console.error(`${name}: not so: ${what}`);
-    process.exit(1);
-  }
-}
-
-async function refused(kinds, call, what) {
-  try {
-    await call();
-  } catch (error) {
-    const kind = error.type ?? error.constructor.name;
-    must(kinds.length === 0 || kinds.includes(kind), `${what}: ${kind} instead of ${kinds}: ${error}`);
-    return;
-  }
-  must(false, `${what} is refused`);
-}
-
-const event = (number, more = {}) =>
-  api.jsonEvent({ id: randomUUID(), type: 'Counted', data: { number }, metadata: { by: 'judge' }, ...more });
-
-async function all(stream) {
-  const found = [];
-  for await (const told of stream) found.push(told.event);
-  return found;
-}
-
-const revisions = (events) => events.map((one) => Number(one.revision)).join();
-
-async function appends(client) {
-  const stream = `judge-${randomUUID()}`;
+// Every expectation with what breaks it. With credentials of its own a call is a plain append,
+// without them a batch.
+async function appends(client, options) {
+  const [stream, absent] = [newStream(), newStream()];
   const [first, second] = [event(1), event(2)];
-  const append = (state, ...events) => client.appendToStream(stream, events, expecting(state));
-  const wrong = ['wrong-expected-version'];
-  await refused(wrong, () => append(STREAM_EXISTS, first), 'a stream that is not there');
-  await refused(wrong, () => append(0n, first), 'a revision that is not there');
+  const append = (state, ...events) =>
+    client.appendToStream(stream, events, { ...expecting(state), ...options });
+  for (const state of [STREAM_EXISTS, 0n, 5n]) {
+    await refused(WRONG, () => client.appendToStream(absent, [first], { ...expecting(state), ...options }),
+      `${state} of nothing`);
+  }
   const done = await append(NO_STREAM, first);
-  const again = await append(NO_STREAM, first);
-  must(again.position.commit === done.position.commit, 'a repeat has the first answer');
-  await refused(wrong, () => append(NO_STREAM, second), 'a stream that is there');
-  await append(0n, second);
+  for (const state of [NO_STREAM, ANY, STREAM_EXISTS]) {
+    const again = await append(state, first);
+    must(again.position.commit === done.position.commit, `a repeat with ${state} has the first answer`);
+  }
+  await refused(WRONG, () => append(NO_STREAM, second), 'no stream where there is one');
+  const later = await append(0n, second);
+  must((await append(0n, second)).position.commit === later.position.commit,
+    'a repeat with a revision has the first answer');
+  for (const state of [0n, 7n]) {
+    await refused(WRONG, () => append(state, event(3)), `revision ${state} of two events`);
+  }
   await append(ANY, event(3));
-  await append(STREAM_EXISTS, event(4), event(5));
+  const both = [event(4), event(5)];
+  await append(STREAM_EXISTS, ...both);
+  await refused(WRONG, () => append(ANY, both[1], event(6)), 'one that is there with a new one');
+  if (options.credentials) {
+    const calm = connect('admin', password, '&throwOnAppendFailure=false');
+    const answer = await calm.appendToStream(stream, [event(6)], { ...expecting(0n), ...options });
+    must(!answer.success, 'a conflict is an answer where no failure is wanted');
+  }
+  return { stream, first, position: done.position };
+}
+
+async function reads(client, { stream, first, position }) {
   const events = await all(client.readStream(stream));
   must(revisions(events) === '0,1,2,3,4', 'all events once');
-  must(events[0].id === first.id && events[0].data.number === 1 && events[0].metadata.by === 'judge',
+  const { id, type, data, metadata } = events[0];
+  must(id === first.id && type === 'Counted' && data.number === 1 && metadata.by === 'judge',
     'an event reads back');
-  const back = await all(client.readStream(stream, { direction: BACKWARDS, fromRevision: END, maxCount: 2 }));
-  must(revisions(back) === '4,3', 'backwards');
-  const ahead = await all(client.readAll({ fromPosition: done.position }));
-  const behind = await all(client.readAll({ direction: BACKWARDS, fromPosition: END, maxCount: 1 }));
-  must(ahead[0].id === first.id && ahead.at(-1).id === behind[0].id, 'all, both ways');
-  await refused(['stream-not-found'], () => all(client.readStream(`judge-${randomUUID()}`)), 'nothing');
-  return stream;
+  const read = async (options) => revisions(await all(client.readStream(stream, options)));
+  must(await read({ fromRevision: 2n, maxCount: 2 }) === '2,3', 'from a place');
+  must(await read({ direction: BACKWARDS, fromRevision: END, maxCount: 2 }) === '4,3', 'backwards');
+  must(await read({ direction: BACKWARDS, fromRevision: 2n }) === '2,1,0', 'backwards from a place');
+  await refused('stream-not-found', () => all(client.readStream(newStream())), 'a stream that is not there');
+  const ahead = (await all(client.readAll({ fromPosition: position }))).map((one) => one.id);
+  const behind = (await all(client.readAll({ direction: BACKWARDS, fromPosition: END }))).map((one) => one.id);
+  must(ahead[0] === first.id && ahead.join() === behind.slice(0, ahead.length).reverse().join(),
+    'all, both ways');
 }
 
-async function large(client) {
-  const stream = `judge-${randomUUID()}`;
+async function large(client, options) {
+  const stream = newStream();
   const data = new Uint8Array(10 << 20).fill(120);
-  await client.appendToStream(stream, api.binaryEvent({ id: randomUUID(), type: 'Large', data }));
+  const binary = (data) => api.binaryEvent({ type: 'Large', data });
+  await client.appendToStream(stream, binary(data), options);
   const [read] = await all(client.readStream(stream));
   must(Buffer.compare(Buffer.from(read.data), Buffer.from(data)) === 0, '10 MiB read back');
+  const over = binary(new Uint8Array(17 << 20));
+  await refused('maximum-append-size-exceeded', () => client.appendToStream(stream, over, options), '17 MiB');
 }
 
 async function deletes(client) {
-  const [gone, stream] = [`judge-${randomUUID()}`, `judge-${randomUUID()}`];
+  const [gone, stream] = [newStream(), newStream()];
+  await refused(WRONG, () => client.deleteStream(gone, expecting(ANY)), 'deleting nothing');
   await client.appendToStream(gone, [event(1), event(2)]);
   await client.appendToStream(stream, [event(1), event(2)]);
-  await refused(['wrong-expected-version'],
-    () => client.deleteStream(stream, { expectedRevision: 7n, streamState: 7n }), 'a wrong deletion');
+  for (const state of [NO_STREAM, 0n, 7n]) {
+    await refused(WRONG, () => client.deleteStream(stream, expecting(state)), `deleting at ${state}`);
+    await refused(WRONG, () => client.tombstoneStream(stream, expecting(state)), `ending at ${state}`);
+  }
   await client.deleteStream(stream, expecting(1n));
-  await refused(['stream-not-found'], () => all(client.readStream(stream)), 'a deleted stream');
+  await refused('stream-not-found', () => all(client.readStream(stream)), 'reading a deleted stream');
   await client.appendToStream(stream, event(3), expecting(NO_STREAM));
   must(revisions(await all(client.readStream(stream))) === '2', 'numbers go on');
-  await client.setStreamMetadata(stream, { maxCount: 2 });
-  await client.appendToStream(stream, [event(4), event(5)]);
-  must(revisions(await all(client.readStream(stream))) === '3,4', 'maxCount is kept');
-  await client.tombstoneStream(gone, expecting(ANY));
-  await refused(['stream-deleted'], () => all(client.readStream(gone)), 'a tombstone');
-  await refused(['stream-deleted'], () => client.appendToStream(gone, event(6)), 'an append to it');
-  const own = `customer-${randomUUID()}`;
-  await refused([], () => client.appendToStream(own, event(7)), 'a stream of the ledger');
-  await refused(['access-denied'], () => client.tombstoneStream(own), 'its tombstone');
-}
-
-async function group(client) {
-  const stream = `judge-${randomUUID()}`;
-  const settings = api.persistentSubscriptionToStreamSettingsFromDefaults({ startFrom: START });
-  await client.createPersistentSubscriptionToStream(stream, 'workers', settings);
-  await refused(['persistent-subscription-exists'],
-    () => client.createPersistentSubscriptionToStream(stream, 'workers', settings), 'a second one');
-  await client.appendToStream(stream, [0, 1, 2, 3].map((number) => event(number)));
-  let retried = 0;
-  let parked;
-  let subscription = client.subscribeToPersistentSubscriptionToStream(stream, 'workers');
-  const done = new Set();
-  for await (const told of subscription) {
-    const { id, revision } = told.event;
-    if (Number(revision) === 1 && !told.retryCount) {
-      retried += 1;
-      await subscription.nack(api.RETRY, 'again', told);
-    } else if (Number(revision) === 2) {
-      parked = id;
-      await subscription.nack(api.PARK, 'later', told);
-      done.add(2);
-    } else {
-      await subscription.ack(told);
-      done.add(Number(revision));
+  await client.deleteStream(stream, expecting(2n));
+  await client.tombstoneStream(stream, expecting(ANY));
+  await client.tombstoneStream(gone, expecting(1n));
+  for (const name of [gone, stream]) {
+    for (const call of [
+      () => all(client.readStream(name)),
+      () => client.appendToStream(name, event(6)),
+      () => client.appendToStream(name, event(6), { credentials: { username: 'admin', password } }),
+      () => client.deleteStream(name, expecting(ANY)),
+      () => client.tombstoneStream(name, expecting(ANY)),
+    ]) {
+      await refused('stream-deleted', call, `${call} behind a tombstone`);
     }
-    if (done.size === 4) break;
   }
-  must(retried === 1 && parked, 'retried and parked');
-  for (let tries = 0; ; tries += 1) {
-    const info = await client.getPersistentSubscriptionToStreamInfo(stream, 'workers');
-    if (Number(info.stats.parkedMessageCount) === 1) break;
-    must(tries < 200, 'one is parked');
-  }
-  await client.replayParkedMessagesToStream(stream, 'workers');
-  subscription = client.subscribeToPersistentSubscriptionToStream(stream, 'workers');
-  for await (const told of subscription) {
-    await subscription.ack(told);
-    if (told.event.id === parked) break;
-  }
-  return stream;
+  const own = newStream('customer');
+  await refused('access-denied', () => client.tombstoneStream(own), 'ending a stream of the ledger');
+  await refused('access-denied', () => client.deleteStream(own), 'deleting it');
+  await refused('access-denied', () => client.setStreamMetadata(own, { truncateBefore: 1 }), 'cutting it');
+  return own;
 }
 
-async function subscribe(client, stream, from) {
-  const subscription = client.subscribeToAll({
-    fromPosition: from,
-    filter: api.streamNameFilter({ prefixes: ['judge-'] }),
-  });
+async function metadata(client) {
+  const stream = newStream();
+  await client.appendToStream(stream, [0, 1, 2, 3, 4, 5].map((number) => event(number)));
+  const read = async (options) => revisions(await all(client.readStream(stream, options)));
+  const acl = { readRoles: ['$all'], writeRoles: ['$admins', 'ada'], deleteRoles: ['$admins'] };
+  await client.setStreamMetadata(stream, { maxCount: 2, cacheControl: 5, acl, colour: 'red' });
+  const { metadata } = await client.getStreamMetadata(stream);
+  must(metadata.maxCount === 2 && metadata.cacheControl === 5 && metadata.colour === 'red', 'metadata read back');
+  must(JSON.stringify([metadata.acl.readRoles, metadata.acl.writeRoles, metadata.acl.deleteRoles].flat())
+    === JSON.stringify(['$all', '$admins', 'ada', '$admins']), 'the access list among them');
+  must(await read() === '4,5', 'maxCount is kept');
+  await refused(WRONG, () => client.setStreamMetadata(stream, {}, expecting(3n)), 'metadata at another version');
+  await client.setStreamMetadata(stream, { truncateBefore: 3 }, expecting(0n));
+  must(await read() === '3,4,5', 'truncateBefore is kept');
+  must(await read({ direction: BACKWARDS, fromRevision: END }) === '5,4,3', 'backwards, too');
+  await client.setStreamMetadata(stream, { maxAge: 3600 });
+  must(await read() === '0,1,2,3,4,5', 'what is younger than maxAge');
+  await client.setStreamMetadata(stream, { maxAge: 1 });
+  await until('maxAge is kept', async () => (await read()) === '');
+  await client.appendToStream(stream, event(6));
+  must(await read() === '6', 'what is new is there');
+}
+
+async function subscribe(client, options, enough) {
   const found = [];
-  for await (const told of subscription) {
-    if (told.event.streamId === stream) found.push(told.event);
-    if (found.length === (from === START ? 5 : 1)) break;
+  for await (const told of client.subscribeToAll(options)) {
+    found.push(told.event);
+    if (enough(found)) break;
   }
   return found;
 }
 
+// Filtered by name and by type; where the last event was.
+async function subscribes(client, stream) {
+  const filter = api.streamNameFilter({ prefixes: [stream] });
+  const found = await subscribe(client, { fromPosition: START, filter }, (found) => found.length === 5);
+  must(revisions(found) === '0,1,2,3,4', 'a subscription filtered by name finds the events');
+  const { position } = found.at(-1);
+  await client.appendToStream(stream, event(6, { type: 'Rare' }));
+  const [next] = await subscribe(client, { fromPosition: position, filter }, () => true);
+  must(Number(next.revision) === 5 && next.type === 'Rare', 'it goes on where it was');
+  const rare = { fromPosition: START, filter: api.eventTypeFilter({ regex: '^Rare$' }) };
+  const types = await subscribe(client, rare, (found) => found.at(-1).id === next.id);
+  must(types.every((one) => one.type === 'Rare'), 'a subscription filtered by type finds no other');
+  const one = [];
+  for await (const told of client.subscribeToStream(stream, { fromRevision: 3n })) {
+    one.push(told.event);
+    if (one.length === 2) break;
+  }
+  must(revisions(one) === '4,5', 'a subscription to one stream');
+  const { commit, prepare } = next.position;
+  return [String(commit), String(prepare)];
+}
+
+async function strangers() {
+  for (const stranger of [connect('admin', 'wrong'), connect('nobody')]) {
+    for (const call of [
+      () => stranger.appendToStream('x', event(0)),
+      () => stranger.appendToStream('x', event(0), { credentials: { username: 'admin', password: 'wrong' } }),
+      () => all(stranger.readAll({ maxCount: 1 })),
+      () => all(stranger.readStream('x')),
+      () => stranger.deleteStream('x'),
+      () => stranger.createPersistentSubscriptionToStream('x', 'g',
+        api.persistentSubscriptionToStreamSettingsFromDefaults()),
+    ]) {
+      await refused('access-denied', call, `${call} of a stranger`);
+    }
+  }
+}
+
 async function before() {
-  const stranger = connect('admin', 'wrong');
-  await refused([], () => stranger.appendToStream('x', event(0)), 'a wrong password');
-  await refused([], () => all(stranger.readAll({ maxCount: 1 })), 'reading with it');
+  await strangers();
   const client = connect();
-  const stream = await appends(client);
-  await large(client);
-  await deletes(client);
-  const found = await subscribe(client, stream, START);
-  const { commit, prepare } = found.at(-1).position;
-  const kept = { stream, position: [String(commit), String(prepare)], group: await group(client) };
-  await client.appendToStream(stream, event(6));
+  const plain = { credentials: { username: 'admin', password } };
+  await appends(client, plain);
+  const appended = await appends(client, {});
+  await reads(client, appended);
+  await large(client, {});
+  await large(client, plain);
+  const own = await deletes(client);
+  // It has no name for an invalid argument, whose status is 3.
+  await refused('unknown 3', () => client.appendToStream(own, event(7), plain), 'any event in it');
+  await metadata(client);
+  await strategies(client);
+  await limits(client);
+  const { stream } = appended;
+  const kept = { stream, position: await subscribes(client, stream), group: await nacks(client) };
   writeFileSync(stateFile, JSON.stringify(kept));
 }
 
-async function after() {
-  const kept = JSON.parse(readFileSync(stateFile, 'utf8'));
+// A subscription that is open when the server ends is told so; it does not just end.
+async function during() {
+  const { stream } = JSON.parse(readFileSync(stateFile, 'utf8'));
   const client = connect();
-  const [commit, prepare] = kept.position.map(BigInt);
-  const [next] = await subscribe(client, kept.stream, { commit, prepare });
-  must(Number(next.revision) === 5, 'a subscription goes on where it was');
-  const added = event(9);
-  await client.appendToStream(kept.group, added);
-  const subscription = client.subscribeToPersistentSubscriptionToStream(kept.group, 'workers');
-  for await (const told of subscription) {
-    await subscription.ack(told);
-    if (told.event.id === added.id) break;
-  }
-  await client.deletePersistentSubscriptionToStream(kept.group, 'workers');
+  await refused('unavailable', async () => {
+    for await (const told of client.subscribeToStream(stream, { fromRevision: START })) {
+      if (Number(told.event.revision) === 5) console.log('subscribed');
+    }
+  }, 'a subscription at the end of the server');
 }
 
-await (when === 'before' ? before() : after());
+async function after() {
+  const { stream, position, group } = JSON.parse(readFileSync(stateFile, 'utf8'));
+  const client = connect();
+  const [commit, prepare] = position.map(BigInt);
+  for (const number of [6, 7]) await client.appendToStream(stream, event(number));
+  const filter = api.streamNameFilter({ prefixes: [stream] });
+  const found = await subscribe(client, { fromPosition: { commit, prepare }, filter },
+    (found) => found.length === 2);
+  must(revisions(found) === '6,7', `a subscription goes on where it was: ${revisions(found)}`);
+  await goesOn(client, group);
+}
+
+await { before, during, after }[when]();
 console.log(`${name} ${when}: ok`);
 process.exit(0);

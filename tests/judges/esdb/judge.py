@@ -1,204 +1,233 @@
-"""The event store as a Python client sees it, before and after a restart of the server.
-
-    judge.py kurrentdbclient|esdbclient HOST:PORT CERTIFICATE PASSWORD before|after STATE
-"""
-import importlib
+"""The event store as a Python client sees it, before, during and after a restart of the server."""
 import json
 import sys
-import uuid
 
-package, target, certificate, password, when, state_file = sys.argv[1:7]
-module = importlib.import_module(package)
-errors = importlib.import_module(package + ".exceptions")
-Client = getattr(module, "KurrentDBClient", None) or module.EventStoreDBClient
-NewEvent, StreamState = module.NewEvent, module.StreamState
-with open(certificate, encoding="utf-8") as file:
-    root = file.read()
+import group
+from client import (ANY, DELETED, DENIED, EXISTS, INVALID, NOT_FOUND, NO_STREAM, STRANGER,
+                    TOO_LARGE, UNAVAILABLE, WRONG, NewEvent, connect, event, kind, must, new_stream,
+                    package, places, refused, state_file, when)
 
 
-def connect(user="admin", secret=password):
-    return Client(f"esdb://{user}:{secret}@{target}", root_certificates=root)
+def appends(client, one_call):
+    """Every expectation with what breaks it: in batches, or each event with a call of its own."""
+    stream, absent, first, second = new_stream(), new_stream(), event(1), event(2)
+
+    def append(version, one, name=stream):
+        if one_call:
+            return client.append_event(name, current_version=version, event=one)
+        return client.append_events(name, current_version=version, events=[one])
+
+    for version in (EXISTS, 0, 5):
+        # For a stream that is not there the batch says not found.
+        refused(WRONG | NOT_FOUND, lambda: append(version, first, absent), f"{version} of nothing")
+    position = append(NO_STREAM, first)
+    for version in (NO_STREAM, ANY, EXISTS):
+        must(append(version, first) == position, f"a repeat with {version} has the first answer")
+    refused(WRONG, lambda: append(NO_STREAM, second), "no stream where there is one")
+    later = append(0, second)
+    must(append(0, second) == later > position, "a repeat with a revision has the first answer")
+    for version in (0, 7):
+        refused(WRONG, lambda: append(version, event(3)), f"revision {version} of two events")
+    append(ANY, event(3))
+    append(EXISTS, event(4))
+    append(3, event(5))
+    must(places(client.get_stream(stream)) == [0, 1, 2, 3, 4], "all events once")
+    both = [event(6), event(7)]
+    client.append_events(stream, current_version=4, events=both)
+    refused(WRONG, lambda: client.append_events(
+        stream, current_version=ANY, events=[both[1], event(8)]), "one that is there with a new one")
+    must(client.get_current_version(stream) == 6, "nothing of it was written")
+    return stream, first, position
 
 
-def must(truth, what):
-    if not truth:
-        sys.exit(f"{package}: not so: {what}")
-
-
-def refused(error, call):
-    try:
-        call()
-    except error:
-        return
-    sys.exit(f"{package}: {error} was expected")
-
-
-def event(number=0, data=None):
-    return NewEvent(type="Counted", data=data or json.dumps({"number": number}).encode(),
-                    metadata=b'{"by":"judge"}')
-
-
-def appends(client):
-    stream, first, second = f"judge-{uuid.uuid4()}", event(1), event(2)
-    append = lambda version, *events: client.append_events(
-        stream, current_version=version, events=list(events))
-    wrong = getattr(errors, "WrongCurrentVersionError", None) or errors.WrongCurrentVersion
-    # One of the clients calls a stream that is not there not found.
-    absent = (wrong, getattr(errors, "NotFoundError", None) or errors.NotFound)
-    refused(absent, lambda: append(StreamState.EXISTS, first))
-    refused(absent, lambda: append(0, first))
-    position = append(StreamState.NO_STREAM, first)
-    must(append(StreamState.NO_STREAM, first) == position, "a repeat has the first answer")
-    refused(wrong, lambda: append(StreamState.NO_STREAM, second))
-    append(0, second)
-    append(StreamState.ANY, event(3))
-    append(StreamState.EXISTS, event(4))
-    one = client.append_to_stream(stream, current_version=3, events=event(5))
-    must(one > position, "one event is appended as well")
-    must(append(StreamState.ANY, first) == position, "a repeat without expectation, too")
+def reads(client, stream, first, position):
     events = client.get_stream(stream)
-    must([e.stream_position for e in events] == [0, 1, 2, 3, 4], "all events once")
-    must(events[0].id == first.id and events[0].data == first.data
-         and events[0].metadata == first.metadata, "an event reads back")
-    back = client.get_stream(stream, backwards=True, limit=2)
-    must([e.stream_position for e in back] == [4, 3], "backwards")
-    must(client.get_current_version(stream) == 4, "the last revision")
-    ahead = [e.id for e in client.read_all(commit_position=position)]
-    behind = [e.id for e in client.read_all(backwards=True)]
-    must(events[0].id in ahead and ahead[-1] == behind[0], "all, both ways")
-    return stream
+    must(places(events) == [0, 1, 2, 3, 4, 5, 6], "forwards")
+    must((events[0].id, events[0].type, events[0].data, events[0].metadata)
+         == (first.id, first.type, first.data, first.metadata), "an event reads back")
+    must(places(client.get_stream(stream, stream_position=2, limit=3)) == [2, 3, 4], "from a place")
+    must(places(client.get_stream(stream, backwards=True, limit=2)) == [6, 5], "backwards")
+    back = client.get_stream(stream, stream_position=3, backwards=True)
+    must(places(back) == [3, 2, 1, 0], "backwards from a place")
+    refused(NOT_FOUND, lambda: client.get_stream(new_stream()), "a stream that is not there")
+    ahead = [one.id for one in client.read_all(commit_position=position)]
+    behind = [one.id for one in client.read_all(backwards=True)]
+    must(ahead[0] == first.id and ahead == behind[:len(ahead)][::-1], "all, both ways")
+    named = client.read_all(filter_include=[stream], filter_by_stream_name=True)
+    must(places(named) == [0, 1, 2, 3, 4, 5, 6], "all, by a stream's name")
 
 
 def large(client):
-    stream, data = f"judge-{uuid.uuid4()}", b"x" * (10 << 20)
+    stream, data = new_stream(), b"x" * (10 << 20)
     big = NewEvent(type="Large", data=data, content_type="application/octet-stream")
-    client.append_to_stream(stream, current_version=StreamState.NO_STREAM, events=big)
+    client.append_to_stream(stream, current_version=NO_STREAM, events=big)
     (read,) = client.get_stream(stream)
     must(read.data == data and read.content_type == big.content_type, "10 MiB read back")
-    refused(Exception, lambda: client.append_to_stream(
-        stream, current_version=StreamState.ANY, events=event(data=b"x" * (17 << 20))))
+    over = event(data=b"x" * (17 << 20))
+    refused(TOO_LARGE, lambda: client.append_event(stream, current_version=ANY, event=over),
+            "17 MiB")
+    refused(TOO_LARGE, lambda: client.append_events(stream, current_version=ANY, events=[over]),
+            "17 MiB in a batch")
 
 
 def deletes(client):
-    gone, stream = f"judge-{uuid.uuid4()}", f"judge-{uuid.uuid4()}"
-    not_found = getattr(errors, "NotFoundError", None) or errors.NotFound
-    is_deleted = getattr(errors, "StreamIsDeletedError", None) or errors.StreamIsDeleted
-    denied = (getattr(errors, "AccessDeniedError", errors.GrpcError), errors.GrpcError)
-    refused(not_found, lambda: client.delete_stream(gone, current_version=StreamState.ANY))
+    gone, stream = new_stream(), new_stream()
+    refused(NOT_FOUND, lambda: client.delete_stream(gone, current_version=ANY), "deleting nothing")
     for name in (gone, stream):
-        client.append_events(name, current_version=StreamState.NO_STREAM,
-                             events=[event(1), event(2)])
+        client.append_events(name, current_version=NO_STREAM, events=[event(1), event(2)])
+    for version in (0, 7):
+        refused(WRONG, lambda: client.delete_stream(stream, current_version=version),
+                f"deleting at {version}")
+        refused(WRONG, lambda: client.tombstone_stream(stream, current_version=version),
+                f"ending at {version}")
     client.delete_stream(stream, current_version=1)
-    refused(not_found, lambda: client.get_stream(stream))
-    client.append_events(stream, current_version=StreamState.NO_STREAM, events=[event(3)])
-    must([e.stream_position for e in client.get_stream(stream)] == [2], "numbers go on")
-    client.set_stream_metadata(stream, metadata={"$maxCount": 2, "colour": "red"})
-    must(client.get_stream_metadata(stream)[0]["colour"] == "red", "metadata read back")
-    client.append_events(stream, current_version=2, events=[event(4), event(5)])
-    must([e.stream_position for e in client.get_stream(stream)] == [3, 4], "$maxCount is kept")
-    client.tombstone_stream(gone, current_version=StreamState.ANY)
-    refused(is_deleted, lambda: client.get_stream(gone))
-    refused(is_deleted, lambda: client.append_events(
-        gone, current_version=StreamState.ANY, events=[event(6)]))
-    own = f"customer-{uuid.uuid4()}"
-    refused(Exception, lambda: client.append_events(
-        own, current_version=StreamState.ANY, events=[event(7)]))
-    refused(denied, lambda: client.tombstone_stream(own, current_version=StreamState.ANY))
+    refused(NOT_FOUND, lambda: client.get_stream(stream), "reading a deleted stream")
+    client.append_events(stream, current_version=NO_STREAM, events=[event(3)])
+    must(places(client.get_stream(stream)) == [2], "numbers go on")
+    client.delete_stream(stream, current_version=EXISTS)
+    client.tombstone_stream(stream, current_version=ANY)
+    client.tombstone_stream(gone, current_version=1)
+    for name in (gone, stream):
+        refused(DELETED, lambda: client.get_stream(name), "reading behind a tombstone")
+        refused(DELETED, lambda: client.append_events(
+            name, current_version=ANY, events=[event(6)]), "appending behind a tombstone")
+        refused(DELETED, lambda: client.delete_stream(name, current_version=ANY), "deleting it")
+        refused(DELETED, lambda: client.tombstone_stream(name, current_version=ANY), "ending it")
+    own = new_stream("customer")
+    refused(INVALID, lambda: client.append_events(
+        own, current_version=ANY, events=[event(7)]), "any event for a stream of the ledger")
+    refused(INVALID, lambda: client.append_event(
+        own, current_version=ANY, event=event(7)), "the same in one call")
+    refused(DENIED, lambda: client.tombstone_stream(own, current_version=ANY), "ending it")
+    refused(DENIED, lambda: client.delete_stream(own, current_version=ANY), "deleting it")
+    refused(DENIED, lambda: client.set_stream_metadata(own, metadata={"$tb": 1}), "cutting it")
 
 
-def group(client):
-    stream, name = f"judge-{uuid.uuid4()}", "workers"
-    client.create_subscription_to_stream(name, stream, max_retry_count=2)
-    refused(errors.AlreadyExistsError if hasattr(errors, "AlreadyExistsError")
-            else errors.AlreadyExists, lambda: client.create_subscription_to_stream(name, stream))
-    client.append_events(stream, current_version=StreamState.NO_STREAM,
-                         events=[event(n) for n in range(4)])
-    retried, parked = 0, None
-    subscription = client.read_subscription_to_stream(name, stream)
-    for told in subscription:
-        if told.stream_position == 1 and not told.retry_count:
-            retried += 1
-            subscription.nack(told, "retry")
-        elif told.stream_position == 2:
-            parked = told.id
-            subscription.nack(told, "park")
-        else:
-            subscription.ack(told)
-            if told.stream_position == 1:
-                break
-    subscription.stop()
-    must(retried == 1 and parked, "retried and parked")
-    for _ in range(100):
-        if client.get_subscription_info(name, stream).parked_message_count == 1:
-            break
-    else:
-        must(False, "one is parked")
-    client.replay_parked_events(name, stream)
-    subscription = client.read_subscription_to_stream(name, stream)
-    seen = set()
-    for told in subscription:
-        seen.add(told.id)
-        subscription.ack(told)
-        if parked in seen:
-            break
-    subscription.stop()
-    return [stream, name]
+def metadata(client):
+    stream = new_stream()
+    client.append_events(stream, current_version=NO_STREAM, events=[event(n) for n in range(6)])
+    acl = {"$r": ["$all"], "$w": ["$admins", "ada"], "$d": "$admins"}
+    sent = {"$maxCount": 2, "$acl": acl, "$cacheControl": 5, "colour": "red"}
+    client.set_stream_metadata(stream, metadata=sent)
+    read, version = client.get_stream_metadata(stream)
+    must((read, version) == (sent, 0), "metadata read back, the access list among them")
+    must(places(client.get_stream(stream)) == [4, 5], "$maxCount is kept")
+    refused(WRONG, lambda: client.set_stream_metadata(
+        stream, metadata={}, current_version=3), "metadata at another version")
+    client.set_stream_metadata(stream, metadata={"$tb": 3}, current_version=version)
+    must(places(client.get_stream(stream)) == [3, 4, 5], "$tb is kept")
+    must(places(client.get_stream(stream, backwards=True)) == [5, 4, 3], "backwards, too")
+    client.set_stream_metadata(stream, metadata={"$maxAge": 3600})
+    must(places(client.get_stream(stream)) == [0, 1, 2, 3, 4, 5], "what is younger than $maxAge")
+    client.set_stream_metadata(stream, metadata={"$maxAge": 1})
+    while client.get_stream(stream):
+        pass
+    client.append_event(stream, current_version=5, event=event(6))
+    must(places(client.get_stream(stream)) == [6], "$maxAge is kept")
 
 
-def subscribe(client, stream):
+def subscribes(client, stream):
+    """Filtered by name and by type; where the last event was."""
     subscription = client.subscribe_to_all(
         filter_include=["judge-.+"], filter_by_stream_name=True, include_caught_up=True,
         include_checkpoints=True)
-    last, found = 0, 0
+    last, found, checkpoints = 0, [], 0
     for told in subscription:
         if type(told).__name__ == "CaughtUp":
             break
         last = told.commit_position
-        found += getattr(told, "stream_name", "") == stream
-    must(found == 5, "a filtered subscription finds the events")
+        checkpoints += type(told).__name__ == "Checkpoint"
+        if getattr(told, "stream_name", "") == stream:
+            found.append(told.stream_position)
+    must(found == [0, 1, 2, 3, 4, 5, 6], "a subscription filtered by name finds the events")
+    must(checkpoints > 0, "it tells how far it has looked")
+    client.append_event(stream, current_version=6, event=event(7, type="Rare"))
+    while (told := next(subscription)).id is None or told.stream_name != stream:
+        last = told.commit_position
+    must((told.stream_position, told.type) == (7, "Rare"), "and what is new")
+    last = told.commit_position
     subscription.stop()
+    rare = client.subscribe_to_all(filter_include=["Rare"], include_caught_up=True)
+    found = []
+    for told in rare:
+        if type(told).__name__ == "CaughtUp":
+            break
+        found.append(told.type)
+    rare.stop()
+    must(found and set(found) == {"Rare"}, "a subscription filtered by type finds no other")
+    one = client.subscribe_to_stream(stream, stream_position=5)
+    must([next(one).stream_position for _ in range(2)] == [6, 7], "a subscription to one stream")
+    one.stop()
     return last
 
 
+def strangers():
+    for user, secret in (("admin", "wrong"), ("nobody", None)):
+        who = {"user": user, **({"secret": secret} if secret else {})}
+        refused(STRANGER, lambda: connect(**who).get_commit_position(), f"{user} reading")
+        refused(STRANGER, lambda: connect(**who).append_event(
+            "x", current_version=ANY, event=event()), f"{user} appending")
+        refused(STRANGER, lambda: connect(**who).append_events(
+            "x", current_version=ANY, events=[event()]), f"{user} appending a batch")
+        refused(STRANGER, lambda: connect(**who).create_subscription_to_stream("g", "x"),
+                f"{user} making a group")
+
+
 def before():
-    refused(Exception, lambda: connect(secret="wrong").get_commit_position())
-    refused(Exception, lambda: connect(user="nobody").append_to_stream(
-        "x", current_version=StreamState.ANY, events=event()))
+    strangers()
     client = connect()
-    stream = appends(client)
+    appends(client, one_call=True)
+    stream, first, position = appends(client, one_call=False)
+    reads(client, stream, first, position)
     large(client)
     deletes(client)
-    kept = {"stream": stream, "position": subscribe(client, stream), "group": group(client)}
-    client.append_events(stream, current_version=StreamState.EXISTS, events=[event(6)])
+    metadata(client)
+    group.strategies(client)
+    group.limits(client)
+    kept = {"stream": stream, "position": subscribes(client, stream),
+            "group": group.nacks(client)}
     with open(state_file, "w", encoding="utf-8") as file:
         json.dump(kept, file)
     client.close()
+
+
+def during():
+    """A subscription that is open when the server ends is told so; it does not just end."""
+    with open(state_file, encoding="utf-8") as file:
+        kept = json.load(file)
+    client = connect()
+    subscription = client.subscribe_to_stream(kept["stream"], include_caught_up=True)
+    for told in subscription:
+        if type(told).__name__ == "CaughtUp":
+            break
+    print("subscribed", flush=True)
+    try:
+        for _ in subscription:
+            must(False, "nothing is told")
+    except Exception as error:
+        must(kind(error) in UNAVAILABLE, f"the end of the server is told as such, not {error!r}")
+    else:
+        must(False, "a subscription never ends well")
 
 
 def after():
     with open(state_file, encoding="utf-8") as file:
         kept = json.load(file)
     client = connect()
+    stream = kept["stream"]
+    for number in (8, 9):
+        client.append_events(stream, current_version=number - 1, events=[event(number)])
     subscription = client.subscribe_to_all(
-        commit_position=kept["position"], filter_include=["judge-.+"],
-        filter_by_stream_name=True)
-    while (told := next(subscription)).stream_name != kept["stream"]:
-        pass
-    must(told.stream_position == 5, "a subscription goes on where it was")
+        commit_position=kept["position"], filter_include=[stream], filter_by_stream_name=True)
+    found = [next(subscription).stream_position for _ in range(2)]
+    must(found == [8, 9], f"a subscription goes on where it was: {found}")
     subscription.stop()
-    stream, name = kept["group"]
-    added = event(9)
-    client.append_to_stream(stream, current_version=StreamState.EXISTS, events=added)
-    subscription = client.read_subscription_to_stream(name, stream)
-    for told in subscription:
-        subscription.ack(told)
-        if told.id == added.id:
-            break
-    subscription.stop()
-    client.delete_subscription(name, stream)
-    must(not [s for s in client.list_subscriptions() if s.event_source == stream], "none listed")
+    group.goes_on(client, *kept["group"])
     client.close()
 
 
-before() if when == "before" else after()
-print(f"{package} {when}: ok")
+try:
+    {"before": before, "during": during, "after": after}[when]()
+except AssertionError as error:
+    sys.exit(str(error))
+print(f"{package} {when}: ok", flush=True)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Official clients of KurrentDB and EventStoreDB, unmodified, against a server of ours over TLS,
-before and after a restart of it.
+before, during and after a restart of it.
 
     PYTHON=target/judges-python/bin/python tests/judges/esdb/run.py target/release/cxledger
 
@@ -62,13 +62,40 @@ def clients():
         yield package, ["node", os.path.join(HERE, "judge.mjs"), package]
 
 
-def judge(when, address):
+def commands(when, address):
     port = address.split(":")[1]
     for number, (package, command) in enumerate(clients()):
         if not ONLY or package in ONLY:
-            state = place(f"state-{number}")
-            subprocess.run([*command, f"localhost:{port}", place("ca.pem"), PASSWORD, when,
-                            state], check=True, timeout=120)
+            yield [*command, f"localhost:{port}", place("ca.pem"), PASSWORD, when,
+                   place(f"state-{number}")]
+
+
+def judge(when, address):
+    for command in commands(when, address):
+        subprocess.run(command, check=True, timeout=120)
+
+
+def judge_the_end(server, address):
+    """All clients subscribe, and the server ends while they do."""
+    subscribed = []
+    try:
+        for command in commands("during", address):
+            subscribed.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+            if subscribed[-1].stdout.readline().strip() != "subscribed":
+                sys.exit(f"{command[2]}: does not subscribe")
+        server.send_signal(signal.SIGTERM)
+        server.stdout.read()
+        if server.wait(60) != 0:
+            sys.exit("the server does not end in order")
+        for client in subscribed:
+            said, _ = client.communicate(timeout=60)
+            if client.returncode != 0:
+                raise subprocess.CalledProcessError(client.returncode, client.args, said)
+            print(said.strip())
+    finally:
+        for client in subscribed:
+            if client.poll() is None:
+                client.kill()
 
 
 process = None
@@ -78,15 +105,12 @@ try:
         tokens.write(f"operator {hashlib.sha256(PASSWORD.encode()).hexdigest()} admin\n")
     process, address = start("127.0.0.1:0")
     judge("before", address)
-    process.send_signal(signal.SIGTERM)
-    process.stdout.read()
-    if process.wait(60) != 0:
-        sys.exit("the server does not end in order")
+    judge_the_end(process, address)
     process, address = start(address)
     judge("after", address)
     print("clients of the event store: ok")
 except subprocess.CalledProcessError as error:
-    sys.exit(f"{error.cmd[0]} {error.cmd[1]}: not content")
+    sys.exit(f"{error.cmd[0]} {error.cmd[2]}: not content")
 finally:
     if process and process.poll() is None:
         process.kill()

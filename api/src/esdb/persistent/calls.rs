@@ -1,28 +1,26 @@
 //! The methods of the service of persistent subscriptions.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::response::Response;
 use cx_model::StreamName;
-use futures::stream::{self, BoxStream, StreamExt};
-use tokio::sync::{mpsc, oneshot};
-use tonic::{Status, Streaming};
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::super::access;
-use super::super::dispatch::{Call, unknown};
-use super::super::event::{Ids, stream_name};
+use super::super::call::{Call, unknown};
+use super::super::event::stream_name;
 use super::super::fault::{Fault, GroupFault};
+use super::super::whole::whole;
 use super::super::wire::persistent::{
-    ConsumedStream, ConsumerAnswer, ConsumerContent, ConsumerReq, ConsumerResp, DeleteGroupReq,
-    DeleteOf, GroupInfo, InfoReq, InfoResp, ListOf, ListReq, ListResp, PutFilter, PutOf, PutReq,
-    ReplayOf, ReplayReq, ReplayUntil, StreamOrAll,
+    DeleteGroupReq, GroupInfo, InfoReq, InfoResp, ListOf, ListReq, ListResp, PutFilter, PutOf,
+    PutReq, ReplayReq, ReplayUntil,
 };
-use super::super::wire::shared::{Empty, StreamIdentifier, WireId};
-use super::super::wire::streams::{Confirmation, FromPosition, FromRevision};
+use super::super::wire::shared::{Empty, OneOrAll, StreamIdentifier};
+use super::super::wire::streams::{FromPosition, FromRevision};
 use super::Key;
-use super::group::{Action, Command, Joined, Wish};
+use super::command::Command;
+use super::consume::consume;
 use super::register::{Groups, ended};
 use super::settings::{Definition, Settings, Wanted};
 
@@ -40,7 +38,7 @@ pub(in super::super) async fn call(method: &str, call: Call) -> Response {
                 async move {
                     allowed?;
                     let definition = definition(&groups, question).await?;
-                    groups.put(definition, new).await?;
+                    whole(async move { groups.put(definition, new).await }).await?;
                     Ok(Empty {})
                 }
             })
@@ -52,12 +50,8 @@ pub(in super::super) async fn call(method: &str, call: Call) -> Response {
                 async move {
                     allowed?;
                     let options = question.options.unwrap_or_default();
-                    let key = match &options.of {
-                        Some(DeleteOf::All(_)) => key(None, options.group)?,
-                        Some(DeleteOf::Stream(stream)) => key(Some(stream), options.group)?,
-                        None => return Err(no_stream().into()),
-                    };
-                    groups.delete(&key).await?;
+                    let key = of(options.of.as_ref(), options.group)?;
+                    whole(async move { groups.delete(&key).await }).await?;
                     Ok(Empty {})
                 }
             })
@@ -107,10 +101,6 @@ pub(in super::super) async fn call(method: &str, call: Call) -> Response {
     }
 }
 
-fn no_stream() -> Fault {
-    Fault::Bad("neither a stream nor all is named".into())
-}
-
 fn key(stream: Option<&StreamIdentifier>, group: String) -> Result<Key, Fault> {
     if group.is_empty() {
         return Err(Fault::Bad("the group has no name".into()));
@@ -124,12 +114,10 @@ fn key(stream: Option<&StreamIdentifier>, group: String) -> Result<Key, Fault> {
     Ok(Key { stream, group })
 }
 
-fn of(of: Option<&StreamOrAll>, group: String) -> Result<Key, Fault> {
-    match of {
-        Some(StreamOrAll::All(_)) => key(None, group),
-        Some(StreamOrAll::Stream(stream)) => key(Some(stream), group),
-        None => Err(no_stream()),
-    }
+/// The group of a stream or of all, where either is named.
+pub(super) fn of(named: Option<&impl OneOrAll>, group: String) -> Result<Key, Fault> {
+    let no_stream = || Fault::Bad("neither a stream nor all is named".into());
+    key(named.ok_or_else(no_stream)?.stream(), group)
 }
 
 /// The group that a client asks for.
@@ -225,11 +213,7 @@ async fn list(groups: &Groups, question: ListReq) -> Result<ListResp, Fault> {
 
 async fn replay(groups: &Groups, question: ReplayReq) -> Result<(), Fault> {
     let options = question.options.unwrap_or_default();
-    let key = match &options.of {
-        Some(ReplayOf::All(_)) => key(None, options.group)?,
-        Some(ReplayOf::Stream(stream)) => key(Some(stream), options.group)?,
-        None => return Err(no_stream()),
-    };
+    let key = of(options.of.as_ref(), options.group)?;
     let limit = match options.until {
         Some(ReplayUntil::StopAt(count)) => u64::try_from(count).unwrap_or(0),
         _ => u64::MAX,
@@ -237,96 +221,5 @@ async fn replay(groups: &Groups, question: ReplayReq) -> Result<(), Fault> {
     let (answer, replayed) = oneshot::channel();
     let command = Command::Replay { limit, answer };
     groups.task(&key).await?.send(command).await.map_err(ended)?;
-    replayed.await.map_err(ended)?
-}
-
-/// The most events that one consumer may have at a time.
-const SLOTS: usize = 10_000;
-
-/// A consumer, from its options to its end.
-async fn consume(
-    groups: Arc<Groups>,
-    name: String,
-    mut questions: Streaming<ConsumerReq>,
-) -> Result<BoxStream<'static, Result<ConsumerResp, Status>>, Status> {
-    let first = questions.next().await.transpose()?.and_then(|first| first.content);
-    let Some(ConsumerContent::Options(options)) = first else {
-        return Err(Fault::Bad("a consumer begins with its options".into()).into());
-    };
-    let key = match &options.of {
-        Some(ConsumedStream::All(_)) => key(None, options.group.clone())?,
-        Some(ConsumedStream::Stream(stream)) => key(Some(stream), options.group.clone())?,
-        None => return Err(no_stream().into()),
-    };
-    let slots = usize::try_from(options.buffer_size).unwrap_or(0).clamp(1, SLOTS);
-    let wish = Wish { ids: Ids::of(options.ids.as_ref()), slots, name };
-    let task = groups.task(&key).await?;
-    let (answer, joined) = oneshot::channel();
-    task.send(Command::Connect { wish, answer }).await.map_err(ended)?;
-    let Joined { number, messages } = joined.await.map_err(ended)??;
-    let subscription = format!("{}::{}", key.stream(), key.group);
-    let confirmation = ConsumerAnswer::Confirmation(Confirmation { subscription });
-    let confirmed = stream::iter([Ok(ConsumerResp { content: Some(confirmation) })]);
-    let left = Arc::new(AtomicBool::new(false));
-    let hearing = Hearing { task, number, questions, left: Arc::clone(&left) };
-    tokio::spawn(hearing.hear());
-    let told = stream::unfold((messages, left, false), |(mut messages, left, ended)| async move {
-        if ended {
-            return None;
-        }
-        let told = match messages.recv().await {
-            Some(told) => told,
-            // It said that it has no more to say: that is its goodbye, and no fault.
-            None if left.load(Ordering::Acquire) => return None,
-            None => Err(Status::unavailable("the persistent subscription ended; subscribe again")),
-        };
-        let ended = told.is_err();
-        Some((told, (messages, left, ended)))
-    });
-    Ok(confirmed.chain(told).boxed())
-}
-
-/// Hears what a consumer says until it is gone.
-struct Hearing {
-    task: mpsc::Sender<Command>,
-    number: u64,
-    questions: Streaming<ConsumerReq>,
-    /// Set when the consumer ended the conversation itself.
-    left: Arc<AtomicBool>,
-}
-
-impl Hearing {
-    async fn hear(mut self) {
-        let ids = |ids: &[WireId]| ids.iter().filter_map(WireId::id).collect();
-        loop {
-            let said = match self.questions.next().await {
-                Some(Ok(said)) => said,
-                Some(Err(_)) => break,
-                None => {
-                    self.left.store(true, Ordering::Release);
-                    break;
-                }
-            };
-            let consumer = self.number;
-            let command = match said.content {
-                Some(ConsumerContent::Ack(ack)) => Command::Done { consumer, ids: ids(&ack.ids) },
-                Some(ConsumerContent::Nack(nack)) => {
-                    let action = match nack.action {
-                        1 => Action::Park,
-                        3 => Action::Skip,
-                        4 => Action::Stop,
-                        _ => Action::Retry,
-                    };
-                    let (ids, reason) = (ids(&nack.ids), nack.reason);
-                    Command::NotDone { consumer, ids, action, reason }
-                }
-                Some(ConsumerContent::Options(_)) | None => break,
-            };
-            if self.task.send(command).await.is_err() {
-                return;
-            }
-        }
-        // The group may have ended first.
-        let _ = self.task.send(Command::Gone(self.number)).await;
-    }
+    replayed.await.map_err(ended)
 }

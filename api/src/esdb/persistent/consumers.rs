@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::super::event::{Ids, wire};
 use super::super::wire::persistent::{ConsumedEvent, ConsumerAnswer, ConsumerResp, Retries};
 use super::super::wire::streams::EventPosition;
+use super::queue::QUEUED_BYTES;
 
 /// An event on its way to a consumer.
 #[derive(Debug, Clone)]
@@ -37,6 +38,12 @@ impl Message {
     /// The event as it stands where the group reads: the link, if there is one.
     pub fn original(&self) -> &RawEvent {
         self.link.as_ref().unwrap_or(&self.event)
+    }
+
+    /// How many bytes it takes up.
+    pub fn bytes(&self) -> usize {
+        let size = |event: &RawEvent| event.data.len() + event.metadata.len();
+        size(&self.event) + self.link.as_ref().map_or(0, size)
     }
 
     fn id(&self) -> Uuid {
@@ -69,6 +76,7 @@ pub(super) struct Consumer {
     /// The messages it has, by the ids of their events.
     has: HashMap<Uuid, VecDeque<(Message, Option<Instant>)>>,
     pub count: usize,
+    bytes: usize,
 }
 
 impl Consumer {
@@ -79,12 +87,12 @@ impl Consumer {
         name: String,
         sender: mpsc::Sender<Told>,
     ) -> Self {
-        Self { number, ids, slots, name, sender, total: 0, has: HashMap::new(), count: 0 }
+        Self { number, ids, slots, name, sender, total: 0, has: HashMap::new(), count: 0, bytes: 0 }
     }
 
     /// Whether it takes one more.
     pub fn has_room(&self) -> bool {
-        self.count < self.slots
+        self.count < self.slots && self.bytes < QUEUED_BYTES
     }
 
     /// Hands it a message; back if it is gone.
@@ -92,6 +100,7 @@ impl Consumer {
         if self.sender.try_send(Ok(message.tell(self.ids))).is_err() {
             return Err(Box::new(message));
         }
+        self.bytes += message.bytes();
         self.has.entry(message.id()).or_default().push_back((message, until));
         self.count += 1;
         self.total += 1;
@@ -106,6 +115,7 @@ impl Consumer {
             self.has.remove(&id);
         }
         self.count -= 1;
+        self.bytes -= message.bytes();
         Some(message)
     }
 
@@ -123,7 +133,7 @@ impl Consumer {
 
     /// Takes back everything.
     pub fn all(&mut self) -> Vec<Message> {
-        self.count = 0;
+        (self.count, self.bytes) = (0, 0);
         self.has.drain().flat_map(|(_, messages)| messages).map(|(message, _)| message).collect()
     }
 }

@@ -1,12 +1,12 @@
 //! A group at work: one task that reads, hands out, hears what became of each event, and notes how
 //! far it is.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cx_ledger::RawEvent;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 use tonic::Status;
 use uuid::Uuid;
@@ -17,58 +17,22 @@ use super::super::filter::Filter;
 use super::super::links::Links;
 use super::super::state::LINK;
 use super::super::store::Store;
-use super::super::wire::persistent::GroupInfo;
 use super::OWN;
 use super::assign::choose;
-use super::consumers::{Consumer, Message, Origin, Told};
+use super::command::{Action, Command, Joined, Wish};
+use super::consumers::{Consumer, Message, Origin};
 use super::outcome::noted;
 use super::parked::Parked;
+use super::queue::Queue;
 use super::settings::Definition;
 use super::source::Source;
 use crate::serve::Draining;
 
-/// What a group is asked.
-pub(super) enum Command {
-    /// A consumer comes.
-    Connect { wish: Wish, answer: oneshot::Sender<Result<Joined, Fault>> },
-    /// A consumer goes.
-    Gone(u64),
-    /// Events are done.
-    Done { consumer: u64, ids: Vec<Uuid> },
-    /// Events are not done.
-    NotDone { consumer: u64, ids: Vec<Uuid>, action: Action, reason: String },
-    /// How does it stand?
-    Info(oneshot::Sender<GroupInfo>),
-    /// Parked events are told again, at most so many.
-    Replay { limit: u64, answer: oneshot::Sender<Result<(), Fault>> },
-    /// It ends: for a change, or for ever and with all it kept.
-    Stop { for_ever: bool, answer: oneshot::Sender<Result<(), Fault>> },
-}
-
-/// What a consumer wishes.
-pub(super) struct Wish {
-    pub ids: Ids,
-    pub slots: usize,
-    pub name: String,
-}
-
-/// What a consumer gets.
-pub(super) struct Joined {
-    pub number: u64,
-    pub messages: mpsc::Receiver<Told>,
-}
-
-/// What becomes of an event that is not done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Action {
-    Park,
-    Retry,
-    Skip,
-    Stop,
-}
-
 /// How often time-outs and progress are looked at.
 const TICK: Duration = Duration::from_millis(100);
+
+/// An event, and the link that led to it.
+type Resolved = (RawEvent, Option<RawEvent>);
 
 /// A group at work.
 pub(super) struct Group {
@@ -79,8 +43,8 @@ pub(super) struct Group {
     pub(super) consumers: Vec<Consumer>,
     last_number: u64,
     turn: u64,
-    pub(super) waiting: VecDeque<Message>,
-    pub(super) again: VecDeque<Message>,
+    pub(super) waiting: Queue,
+    pub(super) again: Queue,
     /// The places of the events that were read and are not done.
     pub(super) open: BTreeSet<u64>,
     pub(super) parked: Parked,
@@ -112,8 +76,8 @@ impl Group {
             consumers: Vec::new(),
             last_number: 0,
             turn: 0,
-            waiting: VecDeque::new(),
-            again: VecDeque::new(),
+            waiting: Queue::default(),
+            again: Queue::default(),
             open: BTreeSet::new(),
             parked,
             noted,
@@ -128,9 +92,11 @@ impl Group {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            self.replay().await;
             self.hand_out();
-            let room = self.definition.settings.buffer().saturating_sub(self.waiting.len());
-            let reads = room > 0 && !self.consumers.is_empty();
+            let buffer = self.definition.settings.buffer();
+            let reads = self.waiting.has_room(buffer) && !self.consumers.is_empty();
+            let room = buffer.saturating_sub(self.waiting.len());
             let batch = room.min(self.definition.settings.batch());
             tokio::select! {
                 biased;
@@ -147,7 +113,7 @@ impl Group {
                 _ = tick.tick() => self.tick().await,
                 read = self.source.next(batch), if reads => match read {
                     Ok(events) => self.take(events).await,
-                    Err(error) => self.end(&Fault::from(error).into()).await,
+                    Err(fault) => self.end(&fault.into()).await,
                 },
             }
         }
@@ -185,8 +151,8 @@ impl Group {
                 let _ = answer.send(self.info().await);
             }
             Command::Replay { limit, answer } => {
-                let replayed = self.replay(limit).await;
-                let _ = answer.send(replayed);
+                self.parked.ask(limit);
+                let _ = answer.send(());
             }
             Command::Stop { for_ever, answer } => {
                 let dropped = self.definition.key.fault(GroupFault::Dropped);
@@ -246,13 +212,19 @@ impl Group {
             if name.strip_prefix("$$").unwrap_or(name).starts_with(OWN) {
                 continue;
             }
-            let wanted = self.filter.as_ref().is_none_or(|filter| filter.wants(&event));
             let place = self.source.place_of(&event);
-            let (event, link) = match self.resolved(event).await {
-                Some(resolved) if wanted => resolved,
-                _ => {
+            let wanted = self.filter.as_ref().is_none_or(|filter| filter.wants(&event));
+            let resolved = if wanted { self.resolved(event).await } else { Ok(None) };
+            let (event, link) = match resolved {
+                Ok(Some(resolved)) => resolved,
+                Ok(None) => {
                     self.fresh += 1;
                     continue;
+                }
+                Err(fault) => {
+                    // Whether it leads anywhere is not known: it is read again, and not passed by.
+                    self.source.back_to(place);
+                    return self.end(&fault.into()).await;
                 }
             };
             self.open.insert(place);
@@ -262,12 +234,12 @@ impl Group {
     }
 
     /// An event and the link that led to it; none if the link leads nowhere.
-    async fn resolved(&mut self, event: RawEvent) -> Option<(RawEvent, Option<RawEvent>)> {
+    async fn resolved(&mut self, event: RawEvent) -> Result<Option<Resolved>, Fault> {
         if !self.definition.settings.resolve_links || &*event.event_type != LINK {
-            return Some((event, None));
+            return Ok(Some((event, None)));
         }
-        let target = Links::new(&self.store, Ids::Text, true).target(&event).await;
-        target.ok().flatten().map(|target| (target, Some(event)))
+        let target = Links::new(&self.store, Ids::Text, true).target(&event).await?;
+        Ok(target.map(|target| (target, Some(event))))
     }
 
     /// Hands out what can be handed out.
@@ -300,7 +272,7 @@ impl Group {
         }
         let strategy = self.definition.settings.strategy;
         for (again, queue) in [(true, &self.again), (false, &self.waiting)] {
-            for (place, message) in queue.iter().take(LOOK).enumerate() {
+            for (place, message) in queue.first(LOOK).enumerate() {
                 if let Some(consumer) = choose(strategy, &self.consumers, self.turn, message) {
                     return Some((again, place, consumer));
                 }

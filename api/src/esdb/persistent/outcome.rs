@@ -11,6 +11,9 @@ use super::consumers::{Message, Origin};
 use super::group::Group;
 use super::settings::Definition;
 
+/// How many parked events are read ahead when they are told again.
+const REPLAYED: usize = 500;
+
 /// How far a group is, as the ledger keeps it.
 #[derive(Serialize, Deserialize)]
 struct Progress {
@@ -61,12 +64,19 @@ impl Group {
         }
     }
 
-    pub(super) async fn replay(&mut self, limit: u64) -> Result<(), Fault> {
-        for (number, event) in self.parked.replay(limit).await? {
-            let origin = Origin::Parked(number);
-            self.again.push_back(Message { event, link: None, origin, retries: 0 });
+    /// Reads more of what is to be told again, while there is somebody to tell and room for it.
+    pub(super) async fn replay(&mut self) {
+        while self.parked.is_asked() && !self.consumers.is_empty() && self.again.has_room(REPLAYED)
+        {
+            match self.parked.replay().await {
+                Ok(found) => self.again.extend(found.into_iter().map(|(number, event)| {
+                    let origin = Origin::Parked(number);
+                    Message { event, link: None, origin, retries: 0 }
+                })),
+                // They are read again when a consumer comes back.
+                Err(fault) => self.end(&fault.into()).await,
+            }
         }
-        Ok(())
     }
 
     pub(super) async fn tick(&mut self) {

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::super::event::Ids;
 use super::super::fault::Fault;
 use super::super::links::Links;
+use super::super::portion::READ_BYTES;
 use super::super::state::LINK;
 use super::super::store::Store;
 
@@ -21,8 +22,10 @@ pub(super) struct Parked {
     stream: StreamName,
     /// The first that is parked.
     first: u64,
-    /// The first that is not being told again.
+    /// The first that was not read to be told again.
     waiting: u64,
+    /// The first that nobody asked to be told again.
+    asked: u64,
     /// The revision of the next one.
     next: u64,
     /// Those that are being told again and are not done.
@@ -34,12 +37,20 @@ impl Parked {
         let next = store.last_revision(&stream).await?.map_or(0, |last| last + 1);
         let state = store.state(&stream).await?;
         let first = state.first(next.saturating_sub(1)).min(next);
-        Ok(Self { store, stream, first, waiting: first, next, replaying: BTreeSet::new() })
+        Ok(Self {
+            store,
+            stream,
+            first,
+            waiting: first,
+            asked: first,
+            next,
+            replaying: BTreeSet::new(),
+        })
     }
 
     /// How many are parked and not being told again.
     pub fn count(&self) -> u64 {
-        self.next - self.waiting
+        self.next - self.asked
     }
 
     /// Sets an event aside.
@@ -55,25 +66,38 @@ impl Parked {
         Ok(())
     }
 
-    /// At most so many of those that wait, oldest first, each with its number.
-    pub async fn replay(&mut self, limit: u64) -> Result<Vec<(u64, RawEvent)>, Fault> {
+    /// At most so many more of them are to be told again, oldest first.
+    pub fn ask(&mut self, limit: u64) {
+        self.asked = self.asked.saturating_add(limit).min(self.next);
+    }
+
+    /// Whether some are to be told again that were not read yet.
+    pub fn is_asked(&self) -> bool {
+        self.waiting < self.asked
+    }
+
+    /// The next of those that are to be told again, each with its number: as many as a read takes.
+    pub async fn replay(&mut self) -> Result<Vec<(u64, RawEvent)>, Fault> {
         let links = Links::new(&self.store, Ids::Text, true);
-        let mut found = Vec::new();
-        let end = self.next.min(self.waiting.saturating_add(limit));
-        while self.waiting < end {
-            let count = (end - self.waiting).min(100) as usize;
-            let ledger = self.store.ledger();
-            let read =
-                ledger.read_stream(&self.stream, self.waiting, Direction::Forwards, count).await?;
-            if read.is_empty() {
+        let (ledger, forwards) = (self.store.ledger(), Direction::Forwards);
+        let count = (self.asked - self.waiting).min(100) as usize;
+        let read =
+            ledger.read_stream_within(&self.stream, self.waiting, forwards, count, READ_BYTES);
+        let read = read.await?;
+        if read.is_empty() {
+            self.waiting = self.asked;
+        }
+        let (mut found, mut bytes) = (Vec::new(), 0);
+        for link in read {
+            if bytes >= READ_BYTES {
                 break;
             }
-            for link in read {
-                self.waiting = link.revision + 1;
-                if let Some(event) = links.target(&link).await? {
-                    self.replaying.insert(link.revision);
-                    found.push((link.revision, event));
-                }
+            let target = links.target(&link).await?;
+            self.waiting = link.revision + 1;
+            if let Some(event) = target {
+                bytes += (event.data.len() + event.metadata.len()) as u64;
+                self.replaying.insert(link.revision);
+                found.push((link.revision, event));
             }
         }
         self.forget().await?;
@@ -89,7 +113,7 @@ impl Parked {
     /// Takes what is done out of the parked ones.
     async fn forget(&mut self) -> Result<(), Fault> {
         let first = self.replaying.first().copied().unwrap_or(self.waiting);
-        let all_done = self.replaying.is_empty();
+        let all_done = self.replaying.is_empty() && !self.is_asked();
         // Each step is an event: not one for every event that is done.
         if first > self.first && (all_done || first - self.first >= 100) {
             self.store.truncate(&self.stream, first).await?;

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use cx_ledger::Direction;
 use cx_model::StreamName;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard, mpsc, oneshot};
 
 use super::super::fault::{Fault, GroupFault};
 use super::super::store::{Store, system_event};
-use super::group::{Command, Group};
+use super::command::Command;
+use super::group::Group;
 use super::settings::Definition;
 use super::{Key, OWN};
 use crate::serve::Drain;
@@ -84,16 +85,21 @@ impl Groups {
         Ok(())
     }
 
+    /// Those that are known, read first if they were not.
+    async fn known(&self) -> Result<MappedMutexGuard<'_, HashMap<Key, Known>>, Fault> {
+        let mut known = self.known.lock().await;
+        if known.is_none() {
+            *known = Some(self.read().await?);
+        }
+        Ok(MutexGuard::map(known, |known| known.as_mut().expect("the register was just read")))
+    }
+
     /// Makes a group, or changes one.
     pub(super) async fn put(&self, mut definition: Definition, new: bool) -> Result<(), Fault> {
         let key = definition.key.clone();
         // Its streams must have names before it is written down.
         key.own("checkpoint")?;
-        let mut known = self.known.lock().await;
-        if known.is_none() {
-            *known = Some(self.read().await?);
-        }
-        let known = known.as_mut().expect("the register was just read");
+        let mut known = self.known().await?;
         match known.get(&key) {
             Some(_) if new => return Err(key.fault(GroupFault::Exists)),
             None if !new => return Err(key.fault(GroupFault::Missing)),
@@ -113,23 +119,22 @@ impl Groups {
 
     /// Deletes a group and what it kept.
     pub(super) async fn delete(&self, key: &Key) -> Result<(), Fault> {
-        let task = self.task(key).await?;
-        let mut known = self.known.lock().await;
+        let mut known = self.known().await?;
+        let found = known.get_mut(key).ok_or_else(|| key.fault(GroupFault::Missing))?;
+        let task = self.task_of(found).await?;
         self.write(&Line::Deleted(key.clone())).await?;
-        if let Some(known) = known.as_mut() {
-            known.remove(key);
-        }
+        known.remove(key);
         stop(&task, true).await
     }
 
     /// The task of a group.
     pub(super) async fn task(&self, key: &Key) -> Result<mpsc::Sender<Command>, Fault> {
-        let mut known = self.known.lock().await;
-        if known.is_none() {
-            *known = Some(self.read().await?);
-        }
-        let known = known.as_mut().expect("the register was just read");
+        let mut known = self.known().await?;
         let found = known.get_mut(key).ok_or_else(|| key.fault(GroupFault::Missing))?;
+        self.task_of(found).await
+    }
+
+    async fn task_of(&self, found: &mut Known) -> Result<mpsc::Sender<Command>, Fault> {
         if let Some(task) = found.task.as_ref().filter(|task| !task.is_closed()) {
             return Ok(task.clone());
         }
@@ -142,11 +147,7 @@ impl Groups {
 
     /// The groups of a stream, of all, or of everything.
     pub(super) async fn keys(&self, of: impl Fn(&Key) -> bool) -> Result<Vec<Key>, Fault> {
-        let mut known = self.known.lock().await;
-        if known.is_none() {
-            *known = Some(self.read().await?);
-        }
-        let known = known.as_ref().expect("the register was just read");
+        let known = self.known().await?;
         let mut keys: Vec<Key> = known.keys().filter(|key| of(key)).cloned().collect();
         keys.sort_by(|a, b| (&a.stream, &a.group).cmp(&(&b.stream, &b.group)));
         Ok(keys)

@@ -94,26 +94,70 @@ impl From<cx_model::Position> for AllPosition {
     }
 }
 
+/// The last revision of a stream.
+#[derive(Clone, Copy, PartialEq, Oneof)]
+pub enum CurrentRevision {
+    /// It is this.
+    #[prost(uint64, tag = "1")]
+    Revision(u64),
+    /// There is none.
+    #[prost(message, tag = "2")]
+    NoStream(Empty),
+}
+
+/// A time or a span of time.
+#[derive(Clone, Copy, PartialEq, Message)]
+pub struct TimeParts {
+    /// Whole seconds.
+    #[prost(int64, tag = "1")]
+    pub seconds: i64,
+    /// And nanoseconds.
+    #[prost(int32, tag = "2")]
+    pub nanos: i32,
+}
+
+/// Names one stream, or all.
+pub trait OneOrAll {
+    /// The stream, none for all.
+    fn stream(&self) -> Option<&StreamIdentifier>;
+}
+
+/// A choice between one stream and all of them, which several messages have under numbers of their
+/// own.
+macro_rules! stream_or_all {
+    ($(#[$about:meta])* $name:ident, $stream:literal, $all:literal) => {
+        $(#[$about])*
+        #[derive(Clone, PartialEq, Oneof)]
+        pub enum $name {
+            /// One.
+            #[prost(message, tag = $stream)]
+            Stream(StreamIdentifier),
+            /// All.
+            #[prost(message, tag = $all)]
+            All(Empty),
+        }
+
+        impl $crate::esdb::wire::shared::OneOrAll for $name {
+            fn stream(&self) -> Option<&StreamIdentifier> {
+                match self {
+                    Self::Stream(stream) => Some(stream),
+                    Self::All(_) => None,
+                }
+            }
+        }
+    };
+}
+pub(super) use stream_or_all;
+
 /// The detail of a failed batch: the stream was not as expected.
 #[derive(Clone, PartialEq, Message)]
 pub struct WrongVersionDetail {
     /// How it was.
-    #[prost(oneof = "DetailCurrent", tags = "1, 2")]
-    pub current: Option<DetailCurrent>,
+    #[prost(oneof = "CurrentRevision", tags = "1, 2")]
+    pub current: Option<CurrentRevision>,
     /// How it was expected to be.
     #[prost(oneof = "DetailExpected", tags = "3, 4, 5, 6")]
     pub expected: Option<DetailExpected>,
-}
-
-/// How a stream was.
-#[derive(Clone, PartialEq, Oneof)]
-pub enum DetailCurrent {
-    /// Its last revision.
-    #[prost(uint64, tag = "1")]
-    Revision(u64),
-    /// It had no event.
-    #[prost(message, tag = "2")]
-    NoStream(Empty),
 }
 
 /// How a stream was expected to be.

@@ -55,6 +55,11 @@ impl Stretch {
     pub fn name(&self) -> String {
         segment_name(self.number)
     }
+
+    /// How many bytes it is.
+    pub fn length(&self) -> u64 {
+        self.to - self.from
+    }
 }
 
 impl Segment {
@@ -103,5 +108,16 @@ impl Index {
         let holds_last = segment.frame_of(last.min(in_segment));
         let to = holds_last.min(fits.saturating_sub(2)).max(from);
         segment.stretch(from, segment.frame_end(to))
+    }
+
+    /// Frames up to the one that holds `last`: at most from the one that holds `first`, from the
+    /// segment's begin, or as many as fit `bytes`; at least one.
+    pub fn backwards(&self, first: u64, last: u64, bytes: u64) -> Stretch {
+        let segment = self.segment_of(last);
+        let to = segment.frame_of(last);
+        let end = segment.frame_end(to);
+        let fits = segment.frames.partition_point(|frame| u64::from(frame.at) + bytes < end);
+        let holds_first = segment.frame_of(first.max(segment.first_position));
+        segment.stretch(fits.max(holds_first).min(to), end)
     }
 }

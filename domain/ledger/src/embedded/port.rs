@@ -71,6 +71,30 @@ impl Ledger for EmbeddedLog {
         off_the_runtime(move || log.read_all_blocking(from, direction, limit)).boxed()
     }
 
+    fn read_stream_within<'a>(
+        &'a self,
+        stream: &'a StreamName,
+        from: u64,
+        direction: Direction,
+        limit: usize,
+        bytes: u64,
+    ) -> BoxFuture<'a, Result<Vec<RawEvent>, ReadError>> {
+        let (log, stream) = (self.clone(), stream.clone());
+        let read = move || log.shared().read_stream(&stream, from, direction, limit, bytes);
+        off_the_runtime(read).boxed()
+    }
+
+    fn read_all_within(
+        &self,
+        from: Position,
+        direction: Direction,
+        limit: usize,
+        bytes: u64,
+    ) -> BoxFuture<'_, Result<Vec<RawEvent>, ReadError>> {
+        let log = self.clone();
+        off_the_runtime(move || log.shared().read_all(from, direction, limit, bytes)).boxed()
+    }
+
     fn head(&self) -> BoxFuture<'_, Result<Position, ReadError>> {
         ready(Ok(self.head_now())).boxed()
     }

@@ -132,38 +132,57 @@ pub(crate) fn number_not_after(from: Position) -> u64 {
 }
 
 impl Shared {
-    /// See [`crate::Ledger::read_all`].
+    /// See [`crate::Ledger::read_all_within`].
     pub fn read_all(
         &self,
         from: Position,
         direction: Direction,
         limit: usize,
+        bytes: u64,
     ) -> Result<Vec<RawEvent>, ReadError> {
         let head = self.head();
         let from = number_not_after(from);
         match direction {
             Direction::Forwards => {
                 let last = head.min(from.saturating_add(limit as u64));
-                self.read_range(from.saturating_add(1), last)
+                self.read_range(from.saturating_add(1), last, bytes)
             }
             Direction::Backwards => {
                 let last = from.min(head);
                 let first = last.saturating_sub(limit as u64) + 1;
-                let mut events = self.read_range(first, last)?;
-                events.reverse();
-                Ok(events)
+                self.read_range_backwards(first, last, bytes)
             }
         }
     }
 
-    fn read_range(&self, first: u64, last: u64) -> Result<Vec<RawEvent>, ReadError> {
+    fn read_range(&self, first: u64, last: u64, bytes: u64) -> Result<Vec<RawEvent>, ReadError> {
         let mut events = Vec::with_capacity((last + 1).saturating_sub(first).min(1 << 20) as usize);
         let mut reader = Reader::new(self);
-        let mut next = first;
-        while next <= last {
+        let (mut next, mut taken) = (first, 0);
+        while next <= last && taken < bytes {
             let stretch = self.index().forwards(next, last, CHUNK);
+            taken += stretch.length();
             reader.events(&stretch, |position| (first..=last).contains(&position), &mut events)?;
             next = events.last().map_or(last, |event| event.ordinal) + 1;
+        }
+        Ok(events)
+    }
+
+    fn read_range_backwards(
+        &self,
+        first: u64,
+        mut last: u64,
+        bytes: u64,
+    ) -> Result<Vec<RawEvent>, ReadError> {
+        let (mut events, mut here) = (Vec::new(), Vec::new());
+        let mut reader = Reader::new(self);
+        let mut taken = 0;
+        while first <= last && taken < bytes {
+            let stretch = self.index().backwards(first, last, CHUNK);
+            taken += stretch.length();
+            reader.events(&stretch, |position| (first..=last).contains(&position), &mut here)?;
+            events.extend(here.drain(..).rev());
+            last = stretch.first_position - 1;
         }
         Ok(events)
     }
@@ -186,31 +205,52 @@ impl Shared {
         Ok(events)
     }
 
-    /// See [`crate::Ledger::read_stream`].
+    /// See [`crate::Ledger::read_stream_within`].
     pub fn read_stream(
         &self,
         stream: &StreamName,
         from: u64,
         direction: Direction,
         limit: usize,
+        bytes: u64,
     ) -> Result<Vec<RawEvent>, ReadError> {
         let positions = self.positions_in_stream(stream, from, direction, limit);
-        let mut events = Vec::with_capacity(positions.len());
+        let (mut events, mut here) = (Vec::new(), Vec::new());
         let mut reader = Reader::new(self);
         let mut rest = positions.as_slice();
-        while let Some(&next) = rest.first() {
+        let mut taken = 0;
+        while taken < bytes {
+            let next = match direction {
+                Direction::Forwards => rest.first(),
+                Direction::Backwards => rest.last(),
+            };
+            let Some(&next) = next else { break };
             let stretch = self.index().frame(next);
-            let wanted = |position| {
-                let found = rest.first() == Some(&position);
+            taken += stretch.length();
+            // Backwards the frame may begin before what is wanted of it, and ends with it.
+            let begin = match direction {
+                Direction::Forwards => 0,
+                Direction::Backwards => rest.partition_point(|at| *at < stretch.first_position),
+            };
+            let (before, mut wanted) = rest.split_at(begin);
+            let wants = |position| {
+                let found = wanted.first() == Some(&position);
                 if found {
-                    rest = &rest[1..];
+                    wanted = &wanted[1..];
                 }
                 found
             };
-            reader.events(&stretch, wanted, &mut events)?;
-        }
-        if direction == Direction::Backwards {
-            events.reverse();
+            reader.events(&stretch, wants, &mut here)?;
+            match direction {
+                Direction::Forwards => {
+                    events.append(&mut here);
+                    rest = wanted;
+                }
+                Direction::Backwards => {
+                    events.extend(here.drain(..).rev());
+                    rest = before;
+                }
+            }
         }
         Ok(events)
     }

@@ -25,6 +25,9 @@ const ALGORITHM: &str = "xchacha20poly1305-hkdf-sha256";
 /// Lengths are hidden within steps of this many bytes.
 const PAD: usize = 64;
 const SALT: usize = 32;
+const COMMITMENT: usize = 32;
+/// What the cipher adds to a value.
+const TAG: usize = 16;
 const INFO: &[u8] = b"cxledger personal value 1";
 
 /// A secret of 32 bytes that is wiped when it is dropped.
@@ -135,6 +138,20 @@ pub(super) fn open(
         .decrypt(&XNonce::default(), bytes(&sealed.ciphertext)?.as_slice())
         .map_err(|_| refused("its ciphertext was changed"))?;
     unpadded(&Zeroizing::new(opened)).ok_or_else(|| refused("its padding is not ours"))
+}
+
+/// Whether a value has the form in which this program seals. It says nothing of what is in it: with
+/// it a ledger takes what another sealed with keys that are not here, and nothing that is plain
+/// text where a sealed value should be.
+pub fn is_sealed_form(sealed: &SealedValue) -> bool {
+    let length = |text: &str| URL_SAFE_NO_PAD.decode(text).map(|bytes| bytes.len());
+    let padded = |length: usize| length > TAG && (length - TAG).is_multiple_of(PAD);
+    sealed.v == VERSION
+        && sealed.alg == ALGORITHM
+        && (sealed.key == super::LEDGER_KEY || sealed.key.parse::<u64>().is_ok())
+        && length(&sealed.salt) == Ok(SALT)
+        && length(&sealed.commitment) == Ok(COMMITMENT)
+        && length(&sealed.ciphertext).is_ok_and(padded)
 }
 
 /// The value behind its length, filled up with zeros to the next step.

@@ -2,8 +2,8 @@
 
 use prost::{Message, Oneof};
 
-use super::super::shared::{Empty, StreamIdentifier};
-use super::super::streams::FilterOptions;
+use super::super::shared::{Empty, StreamIdentifier, stream_or_all};
+use super::super::streams::{FilterOptions, OneStream};
 
 /// Asks to make or to change a group.
 #[derive(Clone, PartialEq, Message)]
@@ -35,21 +35,10 @@ pub struct PutOptions {
 pub enum PutOf {
     /// One.
     #[prost(message, tag = "4")]
-    Stream(PutStream),
+    Stream(OneStream),
     /// All.
     #[prost(message, tag = "5")]
     All(PutAll),
-}
-
-/// A stream and where to begin.
-#[derive(Clone, PartialEq, Message)]
-pub struct PutStream {
-    /// Its name.
-    #[prost(message, optional, tag = "1")]
-    pub stream: Option<StreamIdentifier>,
-    /// Where to begin.
-    #[prost(oneof = "super::super::streams::FromRevision", tags = "2, 3, 4")]
-    pub from: Option<super::super::streams::FromRevision>,
 }
 
 /// Where to begin in all streams, and what is wanted of them.
@@ -162,15 +151,9 @@ pub struct DeleteGroup {
     pub group: String,
 }
 
-/// Of one stream or of all.
-#[derive(Clone, PartialEq, Oneof)]
-pub enum DeleteOf {
-    /// One.
-    #[prost(message, tag = "1")]
-    Stream(StreamIdentifier),
-    /// All.
-    #[prost(message, tag = "3")]
-    All(Empty),
+stream_or_all! {
+    /// Of one stream or of all.
+    DeleteOf, "1", "3"
 }
 
 /// Asks to tell parked events again.
@@ -195,15 +178,9 @@ pub struct ReplayOptions {
     pub until: Option<ReplayUntil>,
 }
 
-/// Of one stream or of all.
-#[derive(Clone, PartialEq, Oneof)]
-pub enum ReplayOf {
-    /// One.
-    #[prost(message, tag = "2")]
-    Stream(StreamIdentifier),
-    /// All.
-    #[prost(message, tag = "3")]
-    All(Empty),
+stream_or_all! {
+    /// Of one stream or of all.
+    ReplayOf, "2", "3"
 }
 
 /// How many parked events are told again.

@@ -2,7 +2,7 @@
 
 use prost::{Message, Oneof};
 
-use super::super::shared::{Empty, StreamIdentifier};
+use super::super::shared::{Empty, StreamIdentifier, stream_or_all};
 
 /// Asks for a description.
 #[derive(Clone, PartialEq, Message)]
@@ -23,15 +23,9 @@ pub struct InfoOptions {
     pub group: String,
 }
 
-/// Of one stream or of all.
-#[derive(Clone, PartialEq, Oneof)]
-pub enum StreamOrAll {
-    /// One.
-    #[prost(message, tag = "1")]
-    Stream(StreamIdentifier),
-    /// All.
-    #[prost(message, tag = "2")]
-    All(Empty),
+stream_or_all! {
+    /// Of one stream or of all.
+    StreamOrAll, "1", "2"
 }
 
 /// A description.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use prost::{Message, Oneof};
 
-use super::super::shared::{Empty, StreamIdentifier, WireId};
+use super::super::shared::{Empty, StreamIdentifier, WireId, stream_or_all};
 use super::super::streams::{Confirmation, EventPosition, IdOption, WireEvent};
 
 /// A message of the consumer.
@@ -45,15 +45,9 @@ pub struct ConsumerOptions {
     pub ids: Option<IdOption>,
 }
 
-/// The stream of a group.
-#[derive(Clone, PartialEq, Oneof)]
-pub enum ConsumedStream {
-    /// One.
-    #[prost(message, tag = "1")]
-    Stream(StreamIdentifier),
-    /// All.
-    #[prost(message, tag = "5")]
-    All(Empty),
+stream_or_all! {
+    /// The stream of a group.
+    ConsumedStream, "1", "5"
 }
 
 /// Events are done.

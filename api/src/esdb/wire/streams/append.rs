@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use prost::{Message, Oneof};
 
-use super::super::shared::{AllPosition, Empty, InnerStatus, StreamIdentifier, WireId};
+use super::super::shared::{
+    AllPosition, CurrentRevision, Empty, InnerStatus, StreamIdentifier, TimeParts, WireId,
+};
 
 /// One message of an append: first the options, then each event.
 #[derive(Clone, PartialEq, Message)]
@@ -99,17 +101,6 @@ pub struct AppendSuccess {
     /// Where its last event stands.
     #[prost(oneof = "AppendPosition", tags = "3, 4")]
     pub position: Option<AppendPosition>,
-}
-
-/// The last revision of a stream.
-#[derive(Clone, Copy, PartialEq, Oneof)]
-pub enum CurrentRevision {
-    /// It is this.
-    #[prost(uint64, tag = "1")]
-    Revision(u64),
-    /// There is none.
-    #[prost(message, tag = "2")]
-    NoStream(Empty),
 }
 
 /// Where an append stands.
@@ -241,17 +232,6 @@ pub struct BatchOptions {
     /// How long it may take.
     #[prost(message, optional, tag = "7")]
     pub deadline: Option<TimeParts>,
-}
-
-/// A time or a span of time.
-#[derive(Clone, Copy, PartialEq, Message)]
-pub struct TimeParts {
-    /// Whole seconds.
-    #[prost(int64, tag = "1")]
-    pub seconds: i64,
-    /// And nanoseconds.
-    #[prost(int32, tag = "2")]
-    pub nanos: i32,
 }
 
 /// The answer to one of the appends on a stream of appends.

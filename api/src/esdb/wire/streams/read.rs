@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use prost::{Message, Oneof};
 
-use super::super::shared::{AllPosition, Empty, StreamIdentifier, WireId};
+use super::super::shared::{AllPosition, Empty, StreamIdentifier, TimeParts, WireId};
+use super::filter::FilterOptions;
 
 /// Asks for events.
 #[derive(Clone, PartialEq, Message)]
@@ -119,53 +120,6 @@ pub enum ReadFilter {
     /// All.
     #[prost(message, tag = "8")]
     None(Empty),
-}
-
-/// A filter and how often its progress is told.
-#[derive(Clone, PartialEq, Message)]
-pub struct FilterOptions {
-    /// What is looked at.
-    #[prost(oneof = "FilterBy", tags = "1, 2")]
-    pub by: Option<FilterBy>,
-    /// How many are looked at at a time.
-    #[prost(oneof = "FilterWindow", tags = "3, 4")]
-    pub window: Option<FilterWindow>,
-    /// After how many such windows progress is told.
-    #[prost(uint32, tag = "5")]
-    pub checkpoint_multiplier: u32,
-}
-
-/// What a filter looks at.
-#[derive(Clone, PartialEq, Oneof)]
-pub enum FilterBy {
-    /// The stream's name.
-    #[prost(message, tag = "1")]
-    Stream(FilterExpression),
-    /// The event's type.
-    #[prost(message, tag = "2")]
-    EventType(FilterExpression),
-}
-
-/// The texts that match: a regular expression, or prefixes.
-#[derive(Clone, PartialEq, Message)]
-pub struct FilterExpression {
-    /// A regular expression, unless it is empty.
-    #[prost(string, tag = "1")]
-    pub regex: String,
-    /// Prefixes.
-    #[prost(string, repeated, tag = "2")]
-    pub prefixes: Vec<String>,
-}
-
-/// How many events a filter looks at at a time.
-#[derive(Clone, Copy, PartialEq, Oneof)]
-pub enum FilterWindow {
-    /// At most so many.
-    #[prost(uint32, tag = "3")]
-    Max(u32),
-    /// As many as it takes.
-    #[prost(message, tag = "4")]
-    Count(Empty),
 }
 
 /// How ids are written.
@@ -307,7 +261,16 @@ pub struct NotFound {
     pub stream: Option<StreamIdentifier>,
 }
 
-/// A subscription is live. Newer fields tell when and where; clients that know them do not need
-/// them.
+/// A subscription is live: when, and after which event.
 #[derive(Clone, Copy, PartialEq, Message)]
-pub struct CaughtUp {}
+pub struct CaughtUp {
+    /// When.
+    #[prost(message, optional, tag = "1")]
+    pub at: Option<TimeParts>,
+    /// The last revision of its stream, if it has one.
+    #[prost(int64, optional, tag = "2")]
+    pub revision: Option<i64>,
+    /// The position of the last event of all, if there is one.
+    #[prost(message, optional, tag = "3")]
+    pub position: Option<AllPosition>,
+}

@@ -1,0 +1,95 @@
+//! Subscriptions end with their client or with an error that says what to do, never with OK.
+
+use std::time::Duration;
+
+use eventstore::{
+    DeletePersistentSubscriptionOptions, Error, NakAction, PersistentSubscription,
+    PersistentSubscriptionEvent, PersistentSubscriptionOptions, StreamPosition,
+    SubscribeToPersistentSubscriptionOptions,
+};
+use tokio::time::timeout;
+
+use super::raw::{field, open, whole};
+use super::server::{Server, any, event};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subscription_that_is_open_when_the_server_ends_is_told_so() {
+    let server = Server::new().await;
+    let client = server.client();
+    client.append_to_stream("room-1", &any(), event(0)).await.unwrap();
+    // Each ends with: no filter, on and on.
+    let on = [field(6, &[]), field(8, &[])].concat();
+    let all = field(1, &[field(2, &field(2, &[])), on.clone()].concat());
+    let stream = [field(1, &field(3, b"room-1")), field(3, &[])].concat();
+    let one = field(1, &[field(1, &stream), on].concat());
+    let mut open_ones = Vec::new();
+    for message in [all, one] {
+        open_ones.push(open(server.address, "streams.Streams/Read", &[], &message).await);
+    }
+    let options = PersistentSubscriptionOptions::default();
+    client.create_persistent_subscription("room-1", "desk", &options).await.unwrap();
+    let options = SubscribeToPersistentSubscriptionOptions::default();
+    let consumer = client.subscribe_to_persistent_subscription("room-1", "desk", &options).await;
+    let mut consumer = consumer.unwrap();
+    let ended = tokio::spawn(async move { consumer_end(&mut consumer).await });
+    let stopped = tokio::spawn(server.stop());
+    for answer in open_ones {
+        let (status, trailers) = timeout(PATIENCE, whole(answer)).await.unwrap();
+        assert_eq!(status, 200);
+        assert_eq!(trailers["grpc-status"], "14", "{trailers:?}");
+    }
+    let error = timeout(PATIENCE, ended).await.unwrap().unwrap();
+    let told = |text: &str| text.contains("Unavailable") && text.contains("subscribe again");
+    assert!(matches!(&error, Error::ServerError(text) if told(text)), "{error:?}");
+    drop(client);
+    timeout(PATIENCE, stopped).await.unwrap().unwrap();
+}
+
+async fn consumer_end(consumer: &mut PersistentSubscription) -> Error {
+    loop {
+        if let Err(error) = consumer.next_subscription_event().await {
+            return error;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_ends_with_its_group_or_when_it_stops_and_another_goes_on() {
+    let server = Server::new().await;
+    let client = server.client();
+    let options = PersistentSubscriptionOptions::default().start_from(StreamPosition::Start);
+    client.create_persistent_subscription("room-1", "desk", &options).await.unwrap();
+    client.append_to_stream("room-1", &any(), vec![event(0), event(1)]).await.unwrap();
+    let subscribe = async || {
+        let options = SubscribeToPersistentSubscriptionOptions::default().buffer_size(1);
+        client.subscribe_to_persistent_subscription("room-1", "desk", &options).await.unwrap()
+    };
+    let next = async |consumer: &mut PersistentSubscription| loop {
+        let told = timeout(PATIENCE, consumer.next_subscription_event()).await.unwrap().unwrap();
+        if let PersistentSubscriptionEvent::EventAppeared { retry_count, event } = told {
+            return (event.get_original_event().revision, retry_count, event);
+        }
+    };
+    let is_dropped = |error: &Error| matches!(error, Error::IllegalStateError(text) if text.contains("has dropped"));
+    let mut first = subscribe().await;
+    let (revision, retries, event) = next(&mut first).await;
+    assert_eq!((revision, retries), (0, 0));
+    // The server decides: it tells it again.
+    first.nack(&event, NakAction::Unknown, "who knows").await.unwrap();
+    let (revision, retries, event) = next(&mut first).await;
+    assert_eq!((revision, retries), (0, 1));
+    first.nack(&event, NakAction::Stop, "enough").await.unwrap();
+    let error = timeout(PATIENCE, consumer_end(&mut first)).await.unwrap();
+    assert!(is_dropped(&error), "{error:?}");
+    let mut second = subscribe().await;
+    let (revision, retries, event) = next(&mut second).await;
+    assert_eq!((revision, retries), (0, 1));
+    second.ack(&event).await.unwrap();
+    assert_eq!(next(&mut second).await.0, 1);
+    let options = DeletePersistentSubscriptionOptions::default();
+    client.delete_persistent_subscription("room-1", "desk", &options).await.unwrap();
+    let error = timeout(PATIENCE, consumer_end(&mut second)).await.unwrap();
+    assert!(is_dropped(&error), "{error:?}");
+}

@@ -1,0 +1,172 @@
+//! A ledger that a test can trip: reads of a stream that fail, and work on a stream that waits.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use cx_ledger::{
+    Append, AppendError, Appended, Direction, Follow, Health, Ledger, MemoryLedger, RawEvent,
+    ReadError,
+};
+use cx_model::{Position, StreamName};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+/// A ledger in memory, and what trips it. Clones share both.
+#[derive(Clone, Default)]
+pub struct Tripping {
+    ledger: MemoryLedger,
+    trips: Arc<Trips>,
+}
+
+#[derive(Default)]
+struct Trips {
+    failing: Mutex<HashSet<String>>,
+    held: watch::Sender<HashSet<String>>,
+    waiting: watch::Sender<usize>,
+    largest: AtomicUsize,
+}
+
+impl Tripping {
+    /// Reads of this stream fail from now on, or do not.
+    pub fn fail(&self, stream: &str, fails: bool) {
+        let mut failing = self.trips.failing.lock().unwrap();
+        if fails {
+            failing.insert(stream.into())
+        } else {
+            failing.remove(stream)
+        };
+    }
+
+    /// Appends to this stream, and reads forwards of it, wait from now on.
+    pub fn hold(&self, stream: &str) {
+        self.trips.held.send_modify(|held| {
+            held.insert(stream.into());
+        });
+    }
+
+    /// What waits goes on.
+    pub fn release(&self) {
+        self.trips.held.send_modify(HashSet::clear);
+    }
+
+    /// Until something waits.
+    pub async fn until_held(&self) {
+        self.trips.waiting.subscribe().wait_for(|waiting| *waiting > 0).await.unwrap();
+    }
+
+    /// The bytes of data that the largest read gave.
+    pub fn largest_read(&self) -> usize {
+        self.trips.largest.load(Ordering::Relaxed)
+    }
+
+    /// What a read gives that stops at so many bytes.
+    fn given(&self, mut read: Vec<RawEvent>, bytes: u64) -> Vec<RawEvent> {
+        let mut given = 0;
+        let ends = read.iter().position(|event| {
+            given += event.data.len();
+            given as u64 >= bytes
+        });
+        read.truncate(ends.map_or(read.len(), |last| last + 1));
+        let sum = read.iter().map(|event| event.data.len()).sum();
+        self.trips.largest.fetch_max(sum, Ordering::Relaxed);
+        read
+    }
+
+    async fn pass(&self, stream: &StreamName) {
+        let mut held = self.trips.held.subscribe();
+        if held.borrow().contains(stream.as_str()) {
+            self.trips.waiting.send_modify(|waiting| *waiting += 1);
+            held.wait_for(|held| !held.contains(stream.as_str())).await.unwrap();
+        }
+    }
+}
+
+impl Ledger for Tripping {
+    fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
+        async move {
+            self.pass(&append.stream).await;
+            self.ledger.append(append).await
+        }
+        .boxed()
+    }
+
+    fn append_many(
+        &self,
+        appends: Vec<Append>,
+    ) -> BoxFuture<'_, Result<Vec<Appended>, AppendError>> {
+        self.ledger.append_many(appends)
+    }
+
+    fn read_stream<'a>(
+        &'a self,
+        stream: &'a StreamName,
+        from: u64,
+        direction: Direction,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<RawEvent>, ReadError>> {
+        self.read_stream_within(stream, from, direction, limit, u64::MAX)
+    }
+
+    fn read_all(
+        &self,
+        from: Position,
+        direction: Direction,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<RawEvent>, ReadError>> {
+        self.read_all_within(from, direction, limit, u64::MAX)
+    }
+
+    fn read_stream_within<'a>(
+        &'a self,
+        stream: &'a StreamName,
+        from: u64,
+        direction: Direction,
+        limit: usize,
+        bytes: u64,
+    ) -> BoxFuture<'a, Result<Vec<RawEvent>, ReadError>> {
+        async move {
+            if self.trips.failing.lock().unwrap().contains(stream.as_str()) {
+                return Err(ReadError::Engine { reason: "a test wants it".into() });
+            }
+            if direction == Direction::Forwards {
+                self.pass(stream).await;
+            }
+            let read = self.ledger.read_stream(stream, from, direction, limit).await?;
+            Ok(self.given(read, bytes))
+        }
+        .boxed()
+    }
+
+    fn read_all_within(
+        &self,
+        from: Position,
+        direction: Direction,
+        limit: usize,
+        bytes: u64,
+    ) -> BoxFuture<'_, Result<Vec<RawEvent>, ReadError>> {
+        async move {
+            let read = self.ledger.read_all(from, direction, limit).await?;
+            Ok(self.given(read, bytes))
+        }
+        .boxed()
+    }
+
+    fn head(&self) -> BoxFuture<'_, Result<Position, ReadError>> {
+        self.ledger.head()
+    }
+
+    fn position_at(&self, time: Timestamp) -> BoxFuture<'_, Result<Position, ReadError>> {
+        self.ledger.position_at(time)
+    }
+
+    fn follow(&self, after: Position) -> Box<dyn Follow> {
+        self.ledger.follow(after)
+    }
+
+    fn health(&self) -> Health {
+        self.ledger.health()
+    }
+}
