@@ -3,8 +3,16 @@
 
 #![allow(clippy::unwrap_used)] // a test may panic
 
+#[path = "kurrent/cluster.rs"]
+mod cluster;
+#[path = "kurrent/counting.rs"]
+mod counting;
+#[path = "kurrent/leading.rs"]
+mod leading;
 #[path = "kurrent/proxy.rs"]
 mod proxy;
+#[path = "kurrent/secure.rs"]
+mod secure;
 #[path = "kurrent/server.rs"]
 mod server;
 #[path = "kurrent/trouble.rs"]

@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """Runs the code blocks of the README and the pages as a reader would, in their order, in an empty
-folder with the release binary. `sh` blocks are run line by line (a server in the background, stopped
-where a command wants it stopped), `graphql` blocks are sent to the server. `csv` and `toml` blocks of
+folder with the release binary. `sh` blocks are run line by line (a server in the background, one
+for each data directory, stopped where a command or a comment wants it stopped), `graphql` blocks are sent to the server. `csv` and `toml` blocks of
 docs/importing.md become the files its commands name; tools/src/import/tests/page.rs tests them all.
-`text` is drawn, not run. A block that is not run says why in a comment before it.
+A
+`toml` block that begins with a comment of a file's name becomes that file. `text` is drawn, not run. A block that is not run says why in a comment before it.
 
 What a reader fills in is filled in here: `customer-…` is the customer of the demo's examples, 1200 a
 position at which that customer had a history, 5f0c the id of the first row in quarantine.
 
-    python3 tests/e2e/docs.py target/release/cxledger
+    python3 tests/e2e/docs.py target/release/cxledger [PAGE ...]
 """
 import glob
 import json
@@ -24,6 +25,7 @@ PROGRAM = os.path.abspath(sys.argv[1])
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 DATA = os.environ.get("CX_DATA", os.path.join(ROOT, "..", "shared", "data"))
 NOT_RUN = re.compile(r"<!-- not run: \S.* -->")
+STOPPED = re.compile(r"<!-- the server of (\S+) was stopped -->")
 WANTS_NO_SERVER = re.compile(r"cxledger (import|erase|quarantine (mend|retake|drop))\b")
 
 
@@ -31,7 +33,7 @@ class Reader:
     """Someone who follows the pages in one folder."""
 
     def __init__(self, folder):
-        self.folder, self.server, self.address, self.said = folder, None, None, ""
+        self.folder, self.servers, self.addresses, self.said = folder, {}, {}, ""
         self.customer, self.position, self.data = None, "1200", "./cxledger-data"
         self.ran = 0
         os.mkdir(os.path.join(folder, "bin"))
@@ -46,45 +48,59 @@ class Reader:
         self.stop()
         sys.exit(1)
 
-    def stop(self):
-        if self.server:
-            self.server.terminate()
-            self.server.stdout.read()
-            self.server.wait(60)
-        self.server = None
+    def stop(self, data=None):
+        """Stops the server of a data directory, or all."""
+        for served in [data] if data else list(self.servers):
+            server = self.servers.pop(served)
+            server.terminate()
+            server.stdout.read()
+            server.wait(60)
 
     def start(self, where, command):
         """A server, until it has said that it is ready."""
-        self.stop()
-        command = re.sub(r" --listen \S+", "", command) + " --listen 127.0.0.1:0"
+        found = re.search(r"--data (\S+)", command)
+        self.data = found.group(1) if found else "./cxledger-data"
+        if self.data in self.servers:
+            self.stop(self.data)
+        found = re.search(r" --listen (\S+)", command)
+        listen = found.group(1) if found else "127.0.0.1:8080"
+        found = re.search(r" --esdb (\S+)", command)
+        store = found and found.group(1)
+        command = re.sub(r" --listen \S+", "", self.filled_in(command)) + " --listen 127.0.0.1:0"
+        command = re.sub(r" --esdb \S+", " --esdb 127.0.0.1:0", command)
         ready = "the next run goes on" if "demo" in command else "Every view has reached"
-        self.server = subprocess.Popen(["bash", "-c", "exec " + command], cwd=self.folder,
-                                       env=self.environment, stdout=subprocess.PIPE,
-                                       stderr=subprocess.STDOUT, text=True)
+        command = re.sub(r"((?:\w+=\S+ )*)", r"\1exec ", command, count=1)
+        server = subprocess.Popen(["bash", "-c", command], cwd=self.folder,
+                                  env=self.environment, stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, text=True)
+        self.servers[self.data] = server
         self.said = ""
-        for line in self.server.stdout:
+        for line in server.stdout:
             self.said += line
-            found = re.search(r"http://127\.0\.0\.1:\d+", line)
-            self.address = found.group(0) if found else self.address
+            found = re.search(r"http://(127\.0\.0\.1:\d+)", line)
+            if found:
+                self.addresses[listen] = found.group(1)
+            found = re.search(r"event store at esdb://(127\.0\.0\.1:\d+)", line)
+            if found:
+                self.addresses[store] = found.group(1)
             known = re.search(r"customer-[0-9a-f-]{36}", line)
             self.customer = known.group(0) if known else self.customer
             if ready in line:
-                found = re.search(r"--data (\S+)", command)
-                self.data = found.group(1) if found else "./cxledger-data"
                 return
         self.fail(where, command, self.said)
 
     def filled_in(self, text):
-        text = text.replace("http://127.0.0.1:8080", self.address or "http://127.0.0.1:8080")
+        for written, taken in self.addresses.items():
+            text = text.replace(written, taken)
         if self.customer and "customer-…" in text:
             text = text.replace("customer-…", self.customer)
         return re.sub(r"\b1200\b", self.position, text)
 
     def command(self, where, command):
         command = command.replace("cargo run --release -- ", "cxledger ")
-        if re.match(r"cxledger (demo|serve)\b", command):
+        if re.match(r"(\w+=\S+ )*cxledger (demo|serve)\b", command):
             self.start(where, command)
-            if "demo" in command:
+            if re.search(r"cxledger demo\b", command):
                 self.look_around(where)
             return
         if WANTS_NO_SERVER.match(command):
@@ -111,12 +127,13 @@ class Reader:
 
     def look_around(self, where):
         """A position at which the example's customer had a history."""
-        whole = json.loads(self.run(where, f"cxledger replay {self.customer} --json"))
+        whole = json.loads(self.run(where, f"cxledger replay {self.customer} --data {self.data} --json"))
         self.position = whole["events"][min(2, len(whole["events"]) - 1)]["position"]
 
     def graphql(self, where, document):
         body = json.dumps({"query": self.filled_in(document)}).encode()
-        request = urllib.request.Request(self.address + "/graphql", body, {
+        address = self.addresses["127.0.0.1:8080"]
+        request = urllib.request.Request(f"http://{address}/graphql", body, {
             "content-type": "application/json", "accept": "application/json"})
         with urllib.request.urlopen(request, timeout=60) as answer:
             said = json.load(answer)
@@ -140,14 +157,14 @@ def commands(block):
 
 
 def blocks(path):
-    """Where, language, text and whether it is run."""
+    """Where, language, text, and the line before it."""
     language, text, before, begun = None, [], "", 0
     for number, line in enumerate(open(path, encoding="utf-8"), 1):
         fence = line.startswith("```")
         if fence and language is None:
             language, text, begun = line[3:].strip(), [], number
         elif fence:
-            yield begun, language, "".join(text), not NOT_RUN.match(before)
+            yield begun, language, "".join(text), before
             language, before = None, ""
         elif language is not None:
             text.append(line)
@@ -157,9 +174,19 @@ def blocks(path):
 def follow(reader, page):
     files = {"csv": iter(["sales.csv"]), "toml": iter(["sales.toml"])} \
         if page.endswith("importing.md") else {}
-    for line, language, text, run in blocks(os.path.join(ROOT, page)):
+    for line, language, text, before in blocks(os.path.join(ROOT, page)):
         where = f"{page}:{line}"
-        if language == "text" or not run:
+        if language == "text" or NOT_RUN.match(before):
+            continue
+        stopped = STOPPED.match(before)
+        if stopped:
+            reader.stop(stopped.group(1))
+        named = re.match(r"# (\S+\.toml)\n", text)
+        if language == "toml" and named:
+            path = os.path.join(reader.folder, named.group(1))
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(reader.filled_in(text))
             continue
         if language == "sh":
             for command in commands(text):
@@ -178,7 +205,7 @@ def follow(reader, page):
 if not os.path.isdir(DATA):
     print(f"the data folder {DATA} is missing", file=sys.stderr)
     sys.exit(1 if os.environ.get("CX_DATA_REQUIRED") == "1" else 0)
-pages = ["README.md", "ARCHITECTURE.md"] + sorted(
+pages = sys.argv[2:] or ["README.md", "ARCHITECTURE.md"] + sorted(
     os.path.relpath(page, ROOT) for page in glob.glob(os.path.join(ROOT, "docs", "*.md")))
 ran = 0
 for page in pages:

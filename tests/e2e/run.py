@@ -3,6 +3,11 @@
 import to figure, an auditor's commands, an erasure, and a crash. Uses the release binary.
 
     python3 tests/e2e/run.py target/release/cxledger
+    CX_LEDGER=esdb python3 tests/e2e/run.py target/release/cxledger
+
+The second runs the same with every ledger on an event store: `cxledger serve --esdb` over a fresh
+directory, reached through CXLEDGER_LEDGER. What is about the files of the embedded log is asked of
+the event store's own directory there; `on_this_machine` names each such check and why.
 """
 import json
 import os
@@ -19,6 +24,7 @@ import urllib.request
 PROGRAM = os.path.abspath(sys.argv[1])
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 DATA = os.environ.get("CX_DATA", os.path.join(ROOT, "..", "shared", "data"))
+ELSEWHERE = os.environ.get("CX_LEDGER", "") == "esdb"
 passed = 0
 
 
@@ -36,9 +42,9 @@ class Server:
 
     started = []
 
-    def __init__(self, *arguments, log="warn"):
+    def __init__(self, *arguments, log="warn", **variables):
         self.process = subprocess.Popen([PROGRAM, *arguments, "--listen", "127.0.0.1:0"],
-                                        env={**os.environ, "CXLEDGER_LOG": log},
+                                        env={**ledger_of(arguments), "CXLEDGER_LOG": log, **variables},
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         Server.started.append(self.process)
         self.said = ""
@@ -66,15 +72,62 @@ class Server:
         return self.process.wait(60)
 
 
+class EventStore:
+    """An event store for the ledger of one data directory, on a free port."""
+
+    of = {}
+
+    def __init__(self, data):
+        self.directory = data + "-event-store"
+        self.server = Server("serve", "--data", self.directory, "--esdb", "127.0.0.1:0",
+                             CXLEDGER_LEDGER="").until("Every view")
+        self.address = re.search(r"event store at (esdb://\S+)", self.server.said).group(1)
+
+
+def ledger_of(arguments):
+    """The environment of a command: where the ledger of its data directory is."""
+    data = arguments[arguments.index("--data") + 1] if "--data" in arguments else None
+    store = EventStore.of.get(data)
+    return {**os.environ, "CXLEDGER_LEDGER": store.address} if store else dict(os.environ)
+
+
+def place(folder, name):
+    """A data directory; its ledger is on a fresh event store where the script is run over one."""
+    data = os.path.join(folder, name)
+    if ELSEWHERE:
+        EventStore.of[data] = EventStore(data)
+    return data
+
+
+def log_of(data):
+    """The directory that holds the log of a data directory's ledger."""
+    store = EventStore.of.get(data)
+    return store.directory if store else data
+
+
+def on_this_machine(what, why):
+    """Whether a check that is about the embedded log's own files is made here."""
+    if ELSEWHERE:
+        print(f"--  {what}: {why}")
+    return not ELSEWHERE
+
+
+def example(command, data):
+    """Runs a command that the demo printed."""
+    return subprocess.run(shlex.split(command), capture_output=True, text=True,
+                          env=ledger_of(["--data", data]))
+
+
 def run(*arguments, fails=False):
-    done = subprocess.run([PROGRAM, *arguments], capture_output=True, text=True)
+    done = subprocess.run([PROGRAM, *arguments], capture_output=True, text=True,
+                          env=ledger_of(arguments))
     check("cxledger " + " ".join(arguments[:1]), (done.returncode != 0) == fails,
           done.stdout + done.stderr)
     return done.stdout if not fails else done.stderr
 
 
 def demo(folder):
-    data = os.path.join(folder, "demo")
+    data = place(folder, "demo")
     server = Server("demo", "--customers", "150", "--data", data).until("the next run goes on")
     examples = [line.strip() for line in server.said.splitlines()
                 if line.startswith("   ") and line.strip()]
@@ -84,19 +137,19 @@ def demo(folder):
         html = answer.read().decode()
         check("1. the page is there and reaches no other host",
               "timeline" in html and not re.search(r"(src|href)=.?https?://", html))
-    answer = json.loads(subprocess.run(shlex.split(nps), capture_output=True, text=True).stdout)
+    answer = json.loads(example(nps, data).stdout)
     months = answer["data"]["satisfaction"]
     check("2. the NPS is there for each month", len(months) == 12 and all(
         m["n"] > 0 and -100 <= m["interval"]["low"] < m["interval"]["high"] <= 100 for m in months),
         answer)
-    answer = json.loads(subprocess.run(shlex.split(timeline), capture_output=True, text=True).stdout)
+    answer = json.loads(example(timeline, data).stdout)
     nodes = answer["data"]["timeline"]["nodes"]
     check("3. a timeline in the order it happened", len(nodes) > 1 and
           [n["occurredAt"] for n in nodes] == sorted(n["occurredAt"] for n in nodes), answer)
-    stream = subprocess.run(["timeout", "5", *shlex.split(watch)], capture_output=True, text=True)
+    stream = example(f"timeout 5 {watch}", data)
     check("4. a stream of events", "event: next" in stream.stdout and "timeline" in stream.stdout,
           stream.stdout)
-    done = subprocess.run(shlex.split(replay), capture_output=True, text=True)
+    done = example(replay, data)
     check("5. a replay beside the running server", "CustomerRegistered" in done.stdout,
           done.stdout + done.stderr)
     customer = re.search(r"customer-[0-9a-f-]{36}", timeline).group(0)
@@ -123,7 +176,8 @@ def demo(folder):
     as_it_stood(server, data, head)
     pipe = subprocess.run(["bash", "-o", "pipefail", "-c",
                            f"{shlex.quote(PROGRAM)} replay {customer} --json --data {shlex.quote(data)}"
-                           " | head -1"], capture_output=True, text=True)
+                           " | head -1"], capture_output=True, text=True,
+                          env=ledger_of(["--data", data]))
     check("a reader that goes away ends a command quietly", pipe.returncode in (0, 141)
           and pipe.stderr == "", pipe)
     late = run("replay", customer, "--as-of", str(int(head) * 9), "--data", data, fails=True)
@@ -161,7 +215,11 @@ def demo(folder):
     check("an erased customer reads ERASED", "ERASED" in after, after)
     verdict = json.loads(run("verify", "--data", data, "--json"))
     check("roots and digests verify after an erasure", all(v["agrees"] for v in verdict["views"]))
-    run("backup", "--data", data, os.path.join(folder, "backup"))
+    if not on_this_machine("backup of the data directory", "the log is the event store's, whose own "
+                           "directory is backed up instead"):
+        told = run("backup", "--data", data, os.path.join(folder, "none"), fails=True)
+        check("a node says how its ledger is backed up", "cxledger copy --from" in told, told)
+    run("backup", "--data", log_of(data), os.path.join(folder, "backup"))
     restored(folder, data, customer)
     server = Server("demo", "--customers", "150", "--data", data).until("the next run goes on")
     check("the examples show somebody who is known", customer not in server.said, server.said)
@@ -200,7 +258,11 @@ def warmed(data):
 def restored(folder, data, customer):
     """A ledger restored beside keys that are older than an erasure: the erasure is repeated."""
     new = os.path.join(folder, "restored")
-    run("restore", os.path.join(folder, "backup"), "--data", new)
+    log = new + "-event-store" if ELSEWHERE else new
+    run("restore", os.path.join(folder, "backup"), "--data", log)
+    if ELSEWHERE:
+        shutil.copytree(os.path.join(log_of(data), "keys"), os.path.join(log, "keys"))
+        place(folder, "restored")
     shutil.copytree(os.path.join(folder, "old-keys"), os.path.join(new, "keys"))
     refused = run("replay", customer, "--data", new, fails=True)
     check("a restored ledger is not read before its erasures are repeated", "restored" in refused, refused)
@@ -216,7 +278,7 @@ def airport(folder):
     if not os.path.isdir(DATA):
         print(f"the data folder {DATA} is missing", file=sys.stderr)
         sys.exit(1 if os.environ.get("CX_DATA_REQUIRED") == "1" else 0)
-    data = os.path.join(folder, "airport")
+    data = place(folder, "airport")
     name = os.path.join(DATA, "sfo", "2017.csv.gz")
     nomap = run("import", name, "--mapping", "nomap", "--data", data, fails=True)
     check("a mapping that is not there is answered with those that are", "airport-2017" in nomap
@@ -272,10 +334,13 @@ def airport(folder):
 
 
 def judges(folder):
-    server = Server("serve", "--data", os.path.join(folder, "judged")).until("serves")
+    server = Server("serve", "--data", place(folder, "judged")).until("serves")
     done = subprocess.run([os.path.join(ROOT, "tests", "judges", "run"), server.address], timeout=120)
     check("clients that are not ours are content", done.returncode == 0)
     server.stop()
+    if not on_this_machine("clients of an event store", "they ask the embedded ledger's endpoint, "
+                           "which every check here passes through"):
+        return
     script = os.path.join(ROOT, "tests", "judges", "esdb", "run.py")
     done = subprocess.run([sys.executable, script, PROGRAM], timeout=300)
     check("clients of an event store that are not ours are content", done.returncode == 0)

@@ -39,7 +39,8 @@ pub struct Backup {
 /// Runs the command.
 pub fn run(args: &Backup) -> anyhow::Result<()> {
     crate::elsewhere::must_not_be(
-        "back up the event store itself, and the directories keys and quarantine",
+        "`cxledger copy --from ADDRESS --to DIR` makes and continues a copy of it, or use the event \
+         store's own backup; and keep one of the directories keys and quarantine apart from it",
     )?;
     let places = Places::new(&args.data);
     ensure!(

@@ -21,7 +21,7 @@ use side::Side;
 /// Events read at a time.
 const PAGE: usize = 1_000;
 /// Events and bytes of one append.
-const APPEND_EVENTS: usize = 500;
+const APPEND_EVENTS: usize = 1_000;
 const APPEND_BYTES: usize = 8 << 20;
 
 /// Copy a ledger to another engine: ids, order, metadata and the times at which events occurred and
@@ -120,7 +120,7 @@ pub async fn copy(from: &Side, to: &Side, bar: &ProgressBar) -> anyhow::Result<C
         after = last.position;
         appended += events.len() as u64;
         let count = events.len() as u64;
-        for together in groups(events) {
+        for together in groups(to, events) {
             append(to, together).await?;
         }
         bar.inc(count);
@@ -145,16 +145,16 @@ pub async fn copy(from: &Side, to: &Side, bar: &ProgressBar) -> anyhow::Result<C
     Ok(Copied { there: there.count, appended, roots })
 }
 
-/// Neighbours of one stream that were recorded at the same time.
-fn groups(events: Vec<RawEvent>) -> Vec<Vec<RawEvent>> {
+/// Neighbours that are appended together: recorded at the same time, where the engine stamps its
+/// own on all of them.
+fn groups(to: &Side, events: Vec<RawEvent>) -> Vec<Vec<RawEvent>> {
     let mut groups: Vec<Vec<RawEvent>> = Vec::new();
     let mut bytes = 0;
     for event in events {
         let size = event.data.len() + event.metadata.len();
         let fits = groups.last().and_then(|group| Some((group.len(), group.last()?))).is_some_and(
             |(count, last)| {
-                last.stream == event.stream
-                    && last.recorded_at == event.recorded_at
+                to.stamps(last.recorded_at, event.recorded_at)
                     && count < APPEND_EVENTS
                     && bytes + size < APPEND_BYTES
             },
@@ -168,21 +168,35 @@ fn groups(events: Vec<RawEvent>) -> Vec<Vec<RawEvent>> {
     groups
 }
 
+/// Appends a group, an append for each run of one stream's events.
 async fn append(to: &Side, events: Vec<RawEvent>) -> anyhow::Result<()> {
     let Some(first) = events.first() else { return Ok(()) };
-    let (stream, recorded_at) = (first.stream.clone(), first.recorded_at);
-    let expected = first.revision.checked_sub(1).map_or(Expected::NoStream, Expected::Revision);
-    let last = events.last().map(|event| event.revision);
-    to.time.set(recorded_at);
-    let new = |event: RawEvent| RawNewEvent {
-        id: event.id,
-        event_type: event.event_type,
-        data: event.data,
-        metadata: to.metadata(event.metadata, recorded_at),
-    };
-    let events = events.into_iter().map(new).collect();
-    let appended = to.ledger.append(Append { stream: stream.clone(), expected, events }).await?;
-    ensure!(appended.revision == last, "stream {stream} has another end than it should");
+    to.time.set(first.recorded_at);
+    let mut appends: Vec<Append> = Vec::new();
+    let mut ends = Vec::new();
+    for event in events {
+        let new = RawNewEvent {
+            id: event.id,
+            event_type: event.event_type,
+            data: event.data,
+            metadata: to.metadata(event.metadata, event.recorded_at),
+        };
+        if let Some(append) = appends.last_mut().filter(|append| append.stream == event.stream) {
+            append.events.push(new);
+        } else {
+            let before = event.revision.checked_sub(1);
+            let expected = before.map_or(Expected::NoStream, Expected::Revision);
+            appends.push(Append { stream: event.stream.clone(), expected, events: vec![new] });
+            ends.push((event.stream.clone(), 0));
+        }
+        if let Some((_, end)) = ends.last_mut() {
+            *end = event.revision;
+        }
+    }
+    let appended = to.ledger.append_many(appends).await?;
+    for ((stream, end), appended) in ends.into_iter().zip(appended) {
+        ensure!(appended.revision == Some(end), "stream {stream} has another end than it should");
+    }
     Ok(())
 }
 

@@ -1,8 +1,10 @@
-//! Where the ledger is: here, or on an event store that `CXLEDGER_LEDGER` names.
+//! Where the ledger is: here, or on an event store that `CXLEDGER_LEDGER` or the file of settings names.
 
 use anyhow::{Context, bail};
 use cx_ledger::KurrentSettings;
 use cx_ledger::kurrent::settings::is_address;
+
+use crate::config;
 
 /// The address of the event store that holds the ledger.
 const LEDGER: &str = "CXLEDGER_LEDGER";
@@ -13,13 +15,9 @@ const PASSWORD_FILE: &str = "CXLEDGER_LEDGER_PASSWORD_FILE";
 /// The password itself.
 const PASSWORD: &str = "CXLEDGER_LEDGER_PASSWORD";
 
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-/// The event store that the environment names; `None` if the ledger is in the data directory.
+/// The event store that the environment or the file of settings names; `None` if the ledger is in the data directory.
 pub fn chosen() -> anyhow::Result<Option<KurrentSettings>> {
-    variable(LEDGER).map(|address| settings(&address).context(LEDGER)).transpose()
+    config::value(LEDGER).map(|address| settings(&address).context(LEDGER)).transpose()
 }
 
 /// An event store at an address, asked as the user whom the environment names.
@@ -31,11 +29,11 @@ pub fn settings(address: &str) -> anyhow::Result<KurrentSettings> {
         );
     }
     let settings = KurrentSettings::parse(address)?;
-    let Some(user) = variable(USER) else { return Ok(settings) };
-    let password = match variable(PASSWORD_FILE) {
+    let Some(user) = config::value(USER) else { return Ok(settings) };
+    let password = match config::value(PASSWORD_FILE) {
         Some(path) => std::fs::read_to_string(&path)
             .with_context(|| format!("{PASSWORD_FILE}: {path} cannot be read"))?,
-        None => variable(PASSWORD)
+        None => config::value(PASSWORD)
             .with_context(|| format!("{USER} is set: set {PASSWORD_FILE} or {PASSWORD} as well"))?,
     };
     Ok(settings.with_user(&user, password.trim_end_matches(['\r', '\n'])))

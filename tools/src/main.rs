@@ -3,7 +3,9 @@
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 #[macro_use]
 mod say;
@@ -12,6 +14,7 @@ mod as_of;
 mod backup;
 mod bench;
 mod census;
+mod config;
 mod copy;
 mod demo;
 mod elsewhere;
@@ -53,6 +56,9 @@ CXLEDGER_DATA names the data directory of all commands. CXLEDGER_LOG=info says m
 #[derive(Debug, Parser)]
 #[command(name = "cxledger", version, arg_required_else_help = true, after_help = START)]
 struct Cli {
+    /// A file of settings; else cxledger.toml in the data directory, where there is one. See `cxledger config`.
+    #[arg(long, env = "CXLEDGER_CONFIG", global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -75,6 +81,7 @@ enum Command {
     Copy(copy::Copy),
     Repair(repair::Repair),
     Erase(erase::Erase),
+    Config(config::Config),
     Schema(schema::Schema),
     NewView(new_view::NewView),
     /// Measure, and print the machine with the figures.
@@ -84,14 +91,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("CXLEDGER_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    // Colours are for a terminal, and only for those who want them.
-    let colours = std::io::stderr().is_terminal()
-        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours);
-    log.with_writer(std::io::stderr).init();
-    match run(Cli::parse().command) {
+    match start() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             say::refusal(&error);
@@ -100,8 +100,18 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> anyhow::Result<()> {
-    match command {
+fn start() -> anyhow::Result<()> {
+    let matches = config::matches(Cli::command())?;
+    let filter = config::value("CXLEDGER_LOG")
+        .and_then(|directives| tracing_subscriber::EnvFilter::try_new(directives).ok())
+        .unwrap_or_else(|| tracing_subscriber::EnvFilter::new("warn"));
+    // Colours are for a terminal, and only for those who want them.
+    let colours = std::io::stderr().is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours);
+    log.with_writer(std::io::stderr).init();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    match cli.command {
         Command::Demo(command) => command.run(),
         Command::Serve(command) => command.run(),
         Command::Import(command) => command.run(),
@@ -117,6 +127,10 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Copy(command) => command.run(),
         Command::Repair(command) => repair::run(&command),
         Command::Erase(command) => command.run(),
+        Command::Config(command) => {
+            let (_, given) = matches.subcommand().expect("a command was understood");
+            command.run(given)
+        }
         Command::NewView(command) => command.run(),
         Command::Bench(command) => bench::run(&command),
         Command::Torture(command) => torture::run(&command),

@@ -2,27 +2,35 @@
 //!
 //! `ledger/` holds the log, `keys/` the vault, `views/` the rows folded from the log (a cache that
 //! rebuilds itself), `past/` views as they stood (made by `cxledger past`), `quarantine/` what could
-//! not be imported; `server` names the address of the server that has the directory open. With `CXLEDGER_LEDGER` set to the address of an event store
-//! the ledger is there, and everything else here.
+//! not be imported; `server` names the address of the server that has the directory open. With
+//! `CXLEDGER_LEDGER` set to the address of an event store the ledger is there, and everything else
+//! here, with `marks` of what was counted; the keys are where `CXLEDGER_KEYS` says, and all nodes of
+//! such a ledger share them.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, bail};
 use cx_ledger::embedded::Options;
+use cx_ledger::kurrent::Marks;
 use cx_ledger::vault::STORE_FILE;
 use cx_ledger::{
-    Book, EmbeddedLog, KeySource, KurrentLedger, KurrentSettings, Ledger, OpenError, Vault,
-    VaultError,
+    Book, EmbeddedLog, KurrentLedger, KurrentSettings, Ledger, OpenError, Vault, VaultError,
 };
 use cx_model::Position;
 use jiff::Timestamp;
 use tokio::runtime::Runtime;
 
-use crate::elsewhere;
 use crate::quarantine::erased::drop_erased;
 use crate::quarantine::store::Quarantine;
 use crate::say::{counted, data_option};
+use crate::{config, elsewhere};
+
+mod reviewed;
+
+/// The directory of the keys.
+const KEYS: &str = "CXLEDGER_KEYS";
 
 /// The places of a data directory.
 #[derive(Debug, Clone)]
@@ -46,9 +54,19 @@ impl Places {
         self.data.join("ledger")
     }
 
-    /// The keys.
+    /// The keys: in the data directory, unless the nodes of a ledger share them elsewhere.
     pub fn keys(&self) -> PathBuf {
-        self.data.join("keys")
+        config::value(KEYS).map_or_else(|| self.data.join("keys"), PathBuf::from)
+    }
+
+    /// What was counted of a ledger on an event store.
+    fn marks(&self, write: bool) -> Marks {
+        Marks { path: self.data.join("marks"), write }
+    }
+
+    /// Locked by the process that has the directory open while its ledger is on an event store.
+    fn node(&self) -> PathBuf {
+        self.data.join("node.lock")
     }
 
     /// The views.
@@ -95,6 +113,8 @@ pub struct Opened {
     pub places: Places,
     /// The address of the server beside which this process reads.
     pub served: Option<String>,
+    /// Held as long as the directory is open.
+    _node: Option<File>,
 }
 
 impl Opened {
@@ -129,22 +149,30 @@ impl Opened {
 
     /// Opens a data directory whose ledger is on an event store, or makes one.
     fn elsewhere_to_write(settings: KurrentSettings, places: Places) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(places.keys())
-            .with_context(|| format!("the directory {} cannot be made", places.keys().display()))?;
+        for directory in [places.data(), &places.keys()] {
+            std::fs::create_dir_all(directory)
+                .with_context(|| format!("the directory {} cannot be made", directory.display()))?;
+        }
+        let node = File::create(places.node())
+            .with_context(|| format!("{} cannot be written", places.node().display()))?;
+        if node.try_lock().is_err() {
+            bail!(in_use(places.data(), &places));
+        }
         let runtime = Runtime::new()?;
+        let settings = settings.with_marks(places.marks(true));
         let ledger = runtime.block_on(KurrentLedger::connect(settings))?;
         if runtime.block_on(ledger.head())? != Position::START {
             keys_are_there(&places)?;
         }
-        let vault = vault_to_write(&places)?;
-        let opened = Self::over(ledger, vault, runtime, places);
-        opened.repeat_erasures()?;
+        let vault = Vault::open_shared(&places.keys(), &config::key_source())?;
+        let opened = Self { _node: Some(node), ..Self::over(ledger, vault, runtime, places) };
+        opened.review(true)?;
         Ok(opened)
     }
 
     fn over(ledger: KurrentLedger, vault: Vault, runtime: Runtime, places: Places) -> Self {
         let book = Book::new(Arc::new(ledger), Arc::new(vault));
-        Self { book, log: None, runtime, places, served: None }
+        Self { book, log: None, runtime, places, served: None, _node: None }
     }
 
     /// The log; fails where the ledger is on an event store.
@@ -188,10 +216,16 @@ impl Opened {
         if let Some(settings) = elsewhere::chosen()? {
             keys_are_there(&places)?;
             let runtime = Runtime::new()?;
+            let settings = settings.with_marks(places.marks(false));
             let ledger = runtime.block_on(KurrentLedger::connect(settings))?;
-            let vault = Vault::open_read_only(&places.keys(), &KeySource::from_env())?;
-            let served = places.server_address();
-            return Ok(Self { served, ..Self::over(ledger, vault, runtime, places) });
+            let vault = Vault::open_read_only(&places.keys(), &config::key_source())?;
+            // A server that was killed leaves its address behind, but not its lock.
+            let node = File::open(places.node()).ok();
+            let beside = node.is_some_and(|node| node.try_lock_shared().is_err());
+            let served = beside.then(|| places.server_address()).flatten();
+            let opened = Self { served, ..Self::over(ledger, vault, runtime, places) };
+            opened.review(false)?;
+            return Ok(opened);
         }
         if !places.ledger().exists() {
             bail!(
@@ -210,7 +244,7 @@ impl Opened {
         }
         let (log, report) = EmbeddedLog::open_read_only(&places.ledger())?;
         keys_are_there(&places)?;
-        let vault = Vault::open_read_only(&places.keys(), &KeySource::from_env())?;
+        let vault = Vault::open_read_only(&places.keys(), &config::key_source())?;
         // A server that was killed leaves its address behind, but not its lock.
         let served = report.beside_a_writer.then(|| places.server_address()).flatten();
         Ok(Self { served, ..Self::of(log, vault, places)? })
@@ -219,12 +253,12 @@ impl Opened {
     fn of(log: EmbeddedLog, vault: Vault, places: Places) -> anyhow::Result<Self> {
         let runtime = Runtime::new()?;
         let book = Book::new(Arc::new(log.clone()), Arc::new(vault));
-        Ok(Self { book, log: Some(log), runtime, places, served: None })
+        Ok(Self { book, log: Some(log), runtime, places, served: None, _node: None })
     }
 }
 
 fn vault_to_write(places: &Places) -> anyhow::Result<Vault> {
-    match Vault::open(&places.keys(), &KeySource::from_env()) {
+    match Vault::open(&places.keys(), &config::key_source()) {
         Err(VaultError::Locked { .. }) => bail!(in_use(places.data(), places)),
         other => Ok(other?),
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::bail;
 use clap::Args;
 use cx_api::auth::Tokens;
 use cx_api::documents::{Trust, Trusted};
@@ -39,20 +40,28 @@ pub struct EventStore {
     #[arg(long, env = "CXLEDGER_ESDB")]
     esdb: Option<SocketAddr>,
     /// The certificates of the event store, PEM; without them it speaks in the clear.
-    #[arg(long, requires_all = ["esdb", "esdb_key"])]
+    #[arg(long, env = "CXLEDGER_ESDB_CERT")]
     esdb_cert: Option<PathBuf>,
     /// The key of the first certificate, PEM.
-    #[arg(long, requires_all = ["esdb", "esdb_cert"])]
+    #[arg(long, env = "CXLEDGER_ESDB_KEY")]
     esdb_key: Option<PathBuf>,
 }
 
 impl EventStore {
-    fn meeting(&self) -> anyhow::Result<Option<EventStoreMeeting>> {
-        let Some(listen) = self.esdb else { return Ok(None) };
+    /// Where it listens, if it is wanted.
+    pub fn meeting(&self) -> anyhow::Result<Option<EventStoreMeeting>> {
         let tls = match (&self.esdb_cert, &self.esdb_key) {
-            (Some(certificates), Some(key)) => Some(Tls::read(certificates, key)?),
-            _ => None,
+            (Some(certificates), Some(key)) => Some((certificates, key)),
+            (None, None) => None,
+            _ => bail!("--esdb-cert and --esdb-key go together: name both, or neither"),
         };
+        let Some(listen) = self.esdb else {
+            if tls.is_some() {
+                bail!("--esdb-cert and --esdb-key are for the event store: add --esdb ADDRESS");
+            }
+            return Ok(None);
+        };
+        let tls = tls.map(|(certificates, key)| Tls::read(certificates, key)).transpose()?;
         Ok(Some(EventStoreMeeting { listen, tls }))
     }
 }
@@ -67,16 +76,16 @@ pub struct Network {
     #[arg(long, env = "CXLEDGER_TOKENS")]
     pub tokens: Option<PathBuf>,
     /// A name the server may be asked under, beside the loopback ones.
-    #[arg(long = "host")]
+    #[arg(long = "host", env = "CXLEDGER_HOSTS", value_delimiter = ',')]
     pub hosts: Vec<String>,
     /// A manifest of trusted documents: a JSON object of ids and documents (relay-compiler), or Apollo's persisted query manifest. Requests name one by `documentId`.
     #[arg(long, env = "CXLEDGER_DOCUMENTS")]
     pub documents: Option<PathBuf>,
     /// Run no document but those of the manifest.
-    #[arg(long, requires = "documents")]
+    #[arg(long)]
     pub documents_only: bool,
     /// The origin of a page that may call across sites, such as `https://desk.example.org`.
-    #[arg(long = "origin")]
+    #[arg(long = "origin", env = "CXLEDGER_ORIGINS", value_delimiter = ',')]
     pub origins: Vec<String>,
 }
 
@@ -87,6 +96,9 @@ impl Network {
         let mut api = ApiConfig::default();
         api.hosts.clone_from(&self.hosts);
         api.origins.clone_from(&self.origins);
+        if self.documents_only && self.documents.is_none() {
+            bail!("--documents-only says that no others are served: add --documents MANIFEST");
+        }
         if let Some(manifest) = &self.documents {
             let trust = if self.documents_only { Trust::Require } else { Trust::Prefer };
             api.trusted = Trusted::read(manifest, trust)?;
@@ -106,6 +118,9 @@ impl Serve {
         opened.runtime.block_on(async {
             let node = Node::start(&opened, listening).await?;
             say!("cxledger serves {} at http://{}", self.data.display(), node.address());
+            if let Some(settings) = crate::elsewhere::chosen()? {
+                say!("its ledger is at {}", settings.address());
+            }
             if let Some(event_store) = node.event_store() {
                 say!("event store at {event_store}");
             }

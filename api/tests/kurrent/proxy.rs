@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -31,6 +32,7 @@ pub enum Weather {
 pub struct Proxy {
     pub address: SocketAddr,
     weather: Arc<watch::Sender<Weather>>,
+    carried: Arc<AtomicU64>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -41,12 +43,19 @@ impl Proxy {
         let address = listener.local_addr().unwrap();
         let weather = Arc::new(watch::Sender::new(Weather::Fair));
         let shared = Arc::clone(&weather);
+        let carried = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&carried);
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(carry(client, server, Arc::clone(&shared)));
+                tokio::spawn(carry(client, server, Arc::clone(&shared), Arc::clone(&counted)));
             }
         });
-        Self { address, weather, task }
+        Self { address, weather, carried, task }
+    }
+
+    /// How many bytes went to the client.
+    pub fn carried(&self) -> u64 {
+        self.carried.load(Ordering::Relaxed)
     }
 
     /// Lets the weather be so from now on.
@@ -63,7 +72,12 @@ impl Drop for Proxy {
 }
 
 /// Carries one connection until it ends.
-async fn carry(client: TcpStream, server: SocketAddr, weather: Arc<watch::Sender<Weather>>) {
+async fn carry(
+    client: TcpStream,
+    server: SocketAddr,
+    weather: Arc<watch::Sender<Weather>>,
+    carried: Arc<AtomicU64>,
+) {
     let mut seen = weather.subscribe();
     if *seen.borrow() == Weather::Reset {
         let _ = client.set_zero_linger();
@@ -74,8 +88,8 @@ async fn carry(client: TcpStream, server: SocketAddr, weather: Arc<watch::Sender
     server.set_nodelay(true).unwrap();
     let (client_reads, client_writes) = client.into_split();
     let (server_reads, server_writes) = server.into_split();
-    let up = pump(client_reads, server_writes, weather.subscribe(), false);
-    let down = pump(server_reads, client_writes, weather.subscribe(), true);
+    let up = pump(client_reads, server_writes, weather.subscribe(), None);
+    let down = pump(server_reads, client_writes, weather.subscribe(), Some(carried));
     // Whatever ends one way ends both.
     tokio::select! {
         () = up => {}
@@ -88,7 +102,7 @@ async fn pump(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     weather: watch::Receiver<Weather>,
-    to_client: bool,
+    to_client: Option<Arc<AtomicU64>>,
 ) {
     let mut buffer = vec![0; 64 << 10];
     let mut lost = false;
@@ -103,7 +117,7 @@ async fn pump(
         }
         match now {
             Weather::Late(time) => sleep_until(Instant::now() + time).await,
-            Weather::Cut(after) if to_client => {
+            Weather::Cut(after) if to_client.is_some() => {
                 let after = left.unwrap_or(after as usize);
                 left = Some(after.saturating_sub(read));
                 bytes = &bytes[..read.min(after)];
@@ -115,6 +129,9 @@ async fn pump(
         } else {
             to.write_all(bytes).await
         };
+        if let Some(carried) = &to_client {
+            carried.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        }
         if written.is_err() || left == Some(0) {
             break;
         }

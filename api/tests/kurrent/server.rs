@@ -9,6 +9,7 @@ use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::serve::ListenerExt;
+use cx_api::auth::Tokens;
 use cx_api::esdb::Endpoint;
 use cx_api::esdb::listen::listen;
 use cx_api::serve::Drain;
@@ -18,9 +19,12 @@ use futures::stream::{self, StreamExt};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::HeaderMap;
 use hyper::body::Frame;
+use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
+
+use super::cluster::{self, Cluster};
 
 /// An event store, until it is dropped: then it is gone with all its connections.
 pub struct Server {
@@ -70,6 +74,17 @@ impl Server {
         let (runtime, listener, address) = Self::bind(address);
         let endpoint = Endpoint::free(ledger, None, Drain::default());
         let router = endpoint.router(address).layer(from_fn_with_state(ends, ending));
+        let listener = listener.tap_io(|socket| socket.set_nodelay(true).unwrap());
+        runtime.spawn(async move { axum::serve(listener, router).await });
+        Self { address, runtime: Some(runtime) }
+    }
+
+    /// One of several over the same events, of which one leads.
+    pub fn start_in(ledger: Arc<dyn Ledger>, cluster: &Arc<Cluster>, place: usize) -> Self {
+        let (runtime, listener, address) = Self::bind(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let endpoint = Endpoint::free(ledger, None, Drain::default());
+        let state = (Arc::clone(cluster), place);
+        let router = endpoint.router(address).layer(from_fn_with_state(state, cluster::member));
         let listener = listener.tap_io(|socket| socket.set_nodelay(true).unwrap());
         runtime.spawn(async move { axum::serve(listener, router).await });
         Self { address, runtime: Some(runtime) }
@@ -145,4 +160,15 @@ pub async fn ledger_at(seeds: &[SocketAddr]) -> KurrentLedger {
     let address = format!("esdb://{}?tls=false", seeds.join(","));
     let settings = KurrentSettings::parse(&address).unwrap().with_patience(quick());
     KurrentLedger::connect(settings).await.unwrap()
+}
+
+/// One user, who may do everything.
+pub fn tokens(user: &str, password: &str) -> Tokens {
+    let digits =
+        |byte: &u8| [byte >> 4, byte & 15].map(|digit| b"0123456789abcdef"[usize::from(digit)]);
+    let digest: Vec<u8> = Sha256::digest(password).iter().flat_map(digits).collect();
+    let digest = String::from_utf8(digest).unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), format!("operator {digest} {user}\n")).unwrap();
+    Tokens::read(file.path()).unwrap()
 }

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cx_api::auth::Tokens;
 use cx_api::esdb::Endpoint;
 use cx_api::esdb::listen::listen;
 use cx_api::serve::Drain;
@@ -15,14 +14,13 @@ use cx_ledger::{
 };
 use cx_model::{Position, StreamName};
 use eventstore::{AppendToStreamOptions, Client, ClientSettings, StreamMetadataBuilder};
-use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::proxy::{Proxy, Weather};
-use super::server::{Server, ledger_at, quick};
+use super::server::{Server, ledger_at, quick, tokens};
 
 /// How soon all is well after a fault.
 const SOON: Duration = Duration::from_secs(2);
@@ -33,7 +31,8 @@ fn stream() -> StreamName {
     StreamName::of("case", Uuid::from_u128(5))
 }
 
-fn one(n: u64) -> Append {
+/// An append of one event.
+pub fn one(n: u64) -> Append {
     let event = RawNewEvent {
         id: Uuid::from_u128(u128::from(n) + 1),
         event_type: "Counted".into(),
@@ -164,13 +163,7 @@ async fn history_that_is_gone_is_reported_and_not_read_over() {
 async fn a_wrong_password_is_refused_and_a_right_one_is_not_shown() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let digits =
-        |byte: &u8| [byte >> 4, byte & 15].map(|digit| b"0123456789abcdef"[usize::from(digit)]);
-    let digest: Vec<u8> = Sha256::digest("secret").iter().flat_map(digits).collect();
-    let digest = String::from_utf8(digest).unwrap();
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), format!("operator {digest} ada\n")).unwrap();
-    let tokens = Tokens::read(file.path()).unwrap();
+    let tokens = tokens("ada", "secret");
     let endpoint = Endpoint::free(Arc::new(MemoryLedger::new()), Some(tokens), Drain::default());
     tokio::spawn(listen(endpoint, listener, None));
     let settings = |password: &str| {

@@ -5,6 +5,7 @@
 
 mod claim;
 mod erase;
+mod review;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,7 @@ use uuid::Uuid;
 
 pub use claim::{Claim, Wanted};
 pub use erase::Erasure;
+pub use review::{Review, ReviewedTo};
 
 use crate::decode::decode;
 use crate::error::{AppendError, ReadError};
@@ -63,6 +65,16 @@ pub enum BookError {
     /// A personal value could not be sealed or opened.
     #[error(transparent)]
     Vault(VaultError),
+    /// The keys are not those of this ledger.
+    #[error(
+        "the event at position {position} holds a personal value that was sealed with other keys: \
+         all nodes of a ledger share one directory of keys, which CXLEDGER_KEYS names; put the \
+         ledger's keys there, or the newest backup of them"
+    )]
+    ForeignKeys {
+        /// The first event that shows it.
+        position: Position,
+    },
     /// The work was cut off by a shutdown.
     #[error("the ledger is shutting down; append again with the same event ids")]
     Stopped,

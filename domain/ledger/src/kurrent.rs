@@ -14,6 +14,7 @@ mod event;
 mod follow;
 mod guard;
 pub mod kept;
+mod marks;
 mod metadata;
 mod pulse;
 mod read;
@@ -28,12 +29,14 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::error::{AppendError, ReadError};
 use crate::limits::check_limits;
 use crate::port::{Append, Appended, Direction, Follow, Health, Ledger, RawEvent};
 use census::Census;
 use clients::Clients;
+pub use marks::Marks;
 pub use settings::{KurrentSettings, Patience, SettingsError};
 
 /// How long an outage lasts before the ledger says that it takes no appends.
@@ -57,10 +60,16 @@ impl KurrentLedger {
     /// Connects and reads the head; fails if the event store does not answer within the deadline
     /// of a call. Call it inside a tokio runtime, which it needs as long as it lives.
     pub async fn connect(settings: KurrentSettings) -> Result<Self, ReadError> {
+        let reason = settings.authority().err();
+        if let Some(reason) = reason {
+            return Err(ReadError::Engine { reason });
+        }
+        let counts = settings.marks().is_some();
+        let (census, counted_to) = settings.marks().map(Census::open).unwrap_or_default();
         let clients = Arc::new(Clients::new(settings));
         let inner = Inner {
             clients: Arc::clone(&clients),
-            census: Mutex::default(),
+            census: Mutex::new(census),
             counting: tokio::sync::Mutex::default(),
         };
         let ledger = Self { inner: Arc::new(inner) };
@@ -75,7 +84,13 @@ impl KurrentLedger {
             error => error,
         })?;
         clients.saw(head);
+        if let Some((position, id)) = counted_to {
+            ledger.inner.check_marks(position, id).await?;
+        }
         pulse::start(&clients);
+        if counts {
+            ledger.inner.count_all(head).await?;
+        }
         Ok(ledger)
     }
 
@@ -83,6 +98,11 @@ impl KurrentLedger {
     /// `$maxAge`, `$maxCount` or `$tb`, or deleted ones. Empty as it should be.
     pub fn findings(&self) -> Vec<String> {
         self.inner.census().findings.clone()
+    }
+
+    /// How many events were counted, by this process or by an earlier one whose marks were kept.
+    pub fn counted(&self) -> u64 {
+        self.inner.census().end().ordinal
     }
 
     /// How often a client was built, the first one included.
@@ -94,6 +114,17 @@ impl KurrentLedger {
 impl Inner {
     fn census(&self) -> MutexGuard<'_, Census> {
         self.census.lock().expect("no thread panics while it holds the census")
+    }
+
+    /// Forgets what an earlier process counted, unless its last event is where it was.
+    async fn check_marks(&self, position: Position, id: Uuid) -> Result<(), ReadError> {
+        let there = self.read_backwards(position, 1, self.deadline()).await?;
+        let same = there.first().is_some_and(|event| (event.position, event.id) == (position, id));
+        if !same {
+            tracing::warn!("what was counted before was of another ledger; counting anew");
+            self.census().forget();
+        }
+        Ok(())
     }
 
     /// Until when a call that begins now may take.
@@ -122,6 +153,19 @@ impl Inner {
                 return Ok(self.census().end().ordinal);
             }
         }
+    }
+
+    /// Counts on to a head, however long that takes: each page has a deadline of its own.
+    async fn count_all(&self, head: Position) -> Result<(), ReadError> {
+        let mut said = Instant::now();
+        while self.census().end().position < head && self.count_on(self.deadline()).await? {
+            if said.elapsed() > Duration::from_secs(5) {
+                said = Instant::now();
+                let counted = self.census().end().ordinal;
+                tracing::warn!(counted, "counting the events that are on the event store");
+            }
+        }
+        Ok(())
     }
 
     /// Counts some more events; `false` if there are none.

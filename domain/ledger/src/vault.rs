@@ -89,7 +89,11 @@ pub enum VaultError {
         path: PathBuf,
     },
     /// A slot of the key store is damaged or missing.
-    #[error("key {key} is damaged or missing in the key store; restore it from a backup")]
+    #[error(
+        "key {key} is damaged or missing in the key store, or the key store is not the one that \
+         sealed this ledger's values; all nodes of a ledger share one directory of keys: name it in \
+         CXLEDGER_KEYS, or restore it from a backup"
+    )]
     NoKey {
         /// The key's name.
         key: String,
@@ -188,13 +192,14 @@ pub struct Vault {
 impl Vault {
     /// Opens the vault of a data directory, or makes one. One process writes at a time.
     pub fn open(directory: &Path, source: &KeySource) -> Result<Self, VaultError> {
-        let fresh = || {
-            let mut salt = [0; 32];
-            random(&mut salt)?;
-            let ledger_key = source.read(directory, &salt, true)?;
-            Ok(Header { salt, secret: wrap(&ledger_key, &new_key()?, b"secret")? })
-        };
-        let (slots, header) = Slots::open(directory, fresh)?;
+        let (slots, header) = Slots::open(directory, || fresh(directory, source))?;
+        Self::unlock(slots, &header, directory, source)
+    }
+
+    /// Opens the vault that the nodes of one ledger share, or makes one. Every process that opens it
+    /// so may write; a key that one of them destroys opens nothing for the others from then on.
+    pub fn open_shared(directory: &Path, source: &KeySource) -> Result<Self, VaultError> {
+        let (slots, header) = Slots::open_shared(directory, || fresh(directory, source))?;
         Self::unlock(slots, &header, directory, source)
     }
 
@@ -346,7 +351,13 @@ impl Vault {
         }
         let no_key = || VaultError::NoKey { key: sealed.key.clone() };
         let number: u64 = sealed.key.parse().map_err(|_| no_key())?;
-        match self.slots.held(number)? {
+        let held = self.slots.held(number)?;
+        // Another customer's key under this number: these are not the keys that sealed the value.
+        // Whether its own is destroyed nobody can tell here.
+        if held.is_some_and(|(owner, _)| CustomerId::of_stream(place.stream) != Some(owner)) {
+            return Err(no_key());
+        }
+        match held {
             Some((_, Held::Destroyed)) => Ok(Opened::Erased),
             Some((customer, Held::Live(wrapped))) => {
                 let key = unwrap(&self.wrapping, &wrapped, &slot_name(number, customer));
@@ -354,6 +365,28 @@ impl Vault {
             }
             Some((_, Held::Damaged)) | None => Err(no_key()),
         }
+    }
+
+    /// Whether these keys sealed a value, as far as its key's number tells: `None` where that key is
+    /// destroyed or damaged, so that nobody can tell. `surely` opens the value.
+    pub(crate) fn sealed_here(
+        &self,
+        sealed: &SealedValue,
+        place: &Place<'_>,
+        surely: bool,
+    ) -> Result<Option<bool>, VaultError> {
+        if sealed.key != LEDGER_KEY {
+            let Ok(number) = sealed.key.parse() else { return Ok(Some(false)) };
+            match self.slots.held(number)? {
+                Some((owner, _)) if CustomerId::of_stream(place.stream) != Some(owner) => {
+                    return Ok(Some(false));
+                }
+                None => return Ok(Some(false)),
+                Some((_, Held::Destroyed | Held::Damaged)) => return Ok(None),
+                Some((_, Held::Live(_))) => {}
+            }
+        }
+        Ok(Some(!surely || self.open_value(sealed, place).is_ok()))
     }
 
     /// Opens one personal value as its type; `None` if it is erased. A clear value comes back as
@@ -440,9 +473,18 @@ impl Vault {
                 let name = number.to_string();
                 key.map(|key| (name.clone(), key)).ok_or(VaultError::NoKey { key: name })
             }
-            _ => Err(VaultError::Erased { customer }),
+            Some((number, Held::Damaged)) => Err(VaultError::NoKey { key: number.to_string() }),
+            Some((_, Held::Destroyed)) | None => Err(VaultError::Erased { customer }),
         }
     }
+}
+
+/// The header of a new key store.
+fn fresh(directory: &Path, source: &KeySource) -> Result<Header, VaultError> {
+    let mut salt = [0; 32];
+    random(&mut salt)?;
+    let ledger_key = source.read(directory, &salt, true)?;
+    Ok(Header { salt, secret: wrap(&ledger_key, &new_key()?, b"secret")? })
 }
 
 /// The customers whose streams these are, each once.

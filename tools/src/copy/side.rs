@@ -83,6 +83,11 @@ impl Side {
         Ok(Self { name, ledger: Arc::new(ledger), time, beside: true })
     }
 
+    /// Whether what was recorded at these two times can be appended together.
+    pub fn stamps(&self, one: Timestamp, other: Timestamp) -> bool {
+        self.beside || one == other
+    }
+
     /// Metadata as this side is to hold them.
     pub fn metadata(&self, metadata: Bytes, recorded_at: Timestamp) -> Bytes {
         if self.beside { kept::beside(&metadata, recorded_at) } else { metadata }

@@ -49,7 +49,7 @@ async fn a_ledger_goes_to_an_event_store_and_back_and_is_the_same() {
     let back = Side::to_write(&path("back")).await.unwrap();
     // The beginning is there already, as if a copy had been stopped.
     let begun = first.ledger.read_all(Position::START, Direction::Forwards, 100).await.unwrap();
-    for together in groups(begun) {
+    for together in groups(&back, begun) {
         append(&back, together).await.unwrap();
     }
     let from = Side::to_read(&address).await.unwrap();

@@ -1,11 +1,12 @@
 //! The events counted in order: what numbers them, says when was what, and sees what is missing.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
 
 use cx_model::{Position, StreamName};
 use jiff::Timestamp;
+use uuid::Uuid;
 
+use super::marks::{BLOCK, Block, Marks, MarksFile};
 use crate::error::ReadError;
 use crate::port::RawEvent;
 
@@ -32,7 +33,9 @@ pub(super) struct Census {
     end: Mark,
     /// The last revision of each stream, by the hash of its name.
     revisions: HashMap<u64, u64>,
-    hasher: RandomState,
+    file: MarksFile,
+    /// What changed since the last block was kept.
+    changed: HashMap<u64, u64>,
     gone: Option<Position>,
     pub findings: Vec<String>,
 }
@@ -43,7 +46,8 @@ impl Default for Census {
             marks: vec![START],
             end: START,
             revisions: HashMap::new(),
-            hasher: RandomState::new(),
+            file: MarksFile::default(),
+            changed: HashMap::new(),
             gone: None,
             findings: Vec::new(),
         }
@@ -51,6 +55,33 @@ impl Default for Census {
 }
 
 impl Census {
+    /// What an earlier process counted, and the last event of it, which has to be there still.
+    pub fn open(marks: &Marks) -> (Self, Option<(Position, Uuid)>) {
+        let (file, blocks) = match MarksFile::open(marks) {
+            Ok(opened) => opened,
+            Err(error) => {
+                let path = marks.path.display();
+                tracing::warn!(%path, %error, "what was counted before cannot be read");
+                return (Self::default(), None);
+            }
+        };
+        let mut census = Self { file, ..Self::default() };
+        let mut last = None;
+        for block in blocks {
+            last = Some((block.position, block.id));
+            census.marks.extend(block.marks);
+            census.revisions.extend(block.revisions);
+        }
+        census.end = *census.marks.last().expect("the start is a mark");
+        (census, last)
+    }
+
+    /// Begins anew: the marks were another ledger's.
+    pub fn forget(&mut self) {
+        self.file.forget();
+        *self = Self { file: std::mem::take(&mut self.file), ..Self::default() };
+    }
+
     /// Up to where the events were counted.
     pub fn end(&self) -> Mark {
         self.end
@@ -93,7 +124,25 @@ impl Census {
         if ordinal.is_multiple_of(APART as u64) {
             self.marks.push(self.end);
         }
+        if ordinal.is_multiple_of(BLOCK) {
+            self.keep(event.id);
+        }
         Ok(())
+    }
+
+    /// Keeps what was counted since the last block, which this event ends.
+    fn keep(&mut self, id: Uuid) {
+        let changed = std::mem::take(&mut self.changed);
+        if !self.file.is_kept() {
+            return;
+        }
+        let block = Block {
+            position: self.end.position,
+            id,
+            marks: self.marks[self.marks.len() - BLOCK as usize / APART..].to_vec(),
+            revisions: changed.into_iter().collect(),
+        };
+        self.file.add(&block);
     }
 
     fn watch(
@@ -102,7 +151,7 @@ impl Census {
         revision: u64,
         position: Position,
     ) -> Result<(), ReadError> {
-        let known = self.hasher.hash_one(stream);
+        let known = self.file.hash(stream);
         let next = self.revisions.get(&known).map_or(0, |last| last + 1);
         if self.revisions.len() >= WATCHED && next == 0 {
             return Ok(());
@@ -118,6 +167,9 @@ impl Census {
             return self.whole();
         }
         self.revisions.insert(known, revision);
+        if self.file.is_kept() {
+            self.changed.insert(known, revision);
+        }
         Ok(())
     }
 
@@ -183,5 +235,32 @@ mod tests {
             assert!(matches!(counted, Err(ReadError::Truncated { .. })), "{counted:?}");
             assert!(census.whole().is_err() && census.findings.len() == 1);
         }
+    }
+
+    #[test]
+    fn a_gap_is_seen_across_a_restart() {
+        let directory = tempfile::tempdir().unwrap();
+        let marks = Marks { path: directory.path().join("marks"), write: true };
+        let (mut census, last) = Census::open(&marks);
+        assert!(last.is_none());
+        let mut before = Position::START;
+        for n in 0..BLOCK + 10 {
+            let event = event((n + 1) * 10, &format!("case-{}", n % 8), n / 8);
+            census.take(before, &event).unwrap();
+            before = event.position;
+        }
+        drop(census);
+        for lost in [false, true] {
+            let (mut census, last) = Census::open(&marks);
+            let (position, id) = last.unwrap();
+            assert_eq!((census.end().position, census.end().ordinal), (position, BLOCK));
+            assert_eq!(id, Uuid::from_u128(u128::from(position.commit())));
+            let next = event(BLOCK * 10 + 10, "case-0", BLOCK / 8 + u64::from(lost));
+            assert_eq!(census.take(position, &next).is_err(), lost);
+        }
+        let (mut census, _) = Census::open(&marks);
+        census.forget();
+        assert_eq!(census.end().ordinal, 0);
+        assert!(Census::open(&marks).1.is_none());
     }
 }

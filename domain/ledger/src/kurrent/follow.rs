@@ -1,6 +1,7 @@
 //! Following: one task owns the place, another the subscription of the moment.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cx_model::Position;
@@ -116,10 +117,33 @@ enum Given {
     Gone,
 }
 
+/// Room for events that wait.
+struct Room {
+    kibibytes: Arc<Semaphore>,
+    /// There is an event for which there is none.
+    wanted: AtomicBool,
+}
+
+impl Room {
+    /// Waits until an event of so many bytes fits in.
+    async fn take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let wanted = u32::try_from(bytes >> 10).unwrap_or(ROOM).clamp(1, ROOM);
+        self.wanted.store(true, Ordering::Relaxed);
+        let permit = Arc::clone(&self.kibibytes).acquire_many_owned(wanted).await.ok();
+        self.wanted.store(false, Ordering::Relaxed);
+        permit
+    }
+
+    /// Whether nothing can come because whoever follows is slow.
+    fn is_full(&self) -> bool {
+        self.wanted.load(Ordering::Relaxed)
+    }
+}
+
 struct Following<'a> {
     inner: &'a Inner,
     deliveries: mpsc::Sender<Delivery>,
-    room: Arc<Semaphore>,
+    room: Arc<Room>,
     /// Up to here everything was looked at.
     reached: Position,
     /// The last event that was delivered.
@@ -146,7 +170,10 @@ impl<'a> Following<'a> {
         let following = Self {
             inner,
             deliveries,
-            room: Arc::new(Semaphore::new(ROOM as usize)),
+            room: Arc::new(Room {
+                kibibytes: Arc::new(Semaphore::new(ROOM as usize)),
+                wanted: AtomicBool::new(false),
+            }),
             reached: after,
             last: after,
             ordinal,
@@ -203,7 +230,9 @@ impl<'a> Following<'a> {
                 () = generation.died() => return Given::Up("the connection was lost".into()),
                 () = self.deliveries.closed() => return Given::Gone,
                 () = tokio::time::sleep(tick) => {
-                    let behind = !confirmed || clients.seen() > self.reached;
+                    // A subscription is not silent where nobody listens to it.
+                    let behind = !self.room.is_full()
+                        && (!confirmed || clients.seen() > self.reached);
                     let since = behind_since.filter(|_| behind).unwrap_or_else(Instant::now);
                     behind_since = behind.then_some(since);
                     if since.elapsed() >= self.silence {
@@ -271,7 +300,7 @@ async fn hear(
     client: Client,
     options: SubscribeToAllOptions,
     messages: mpsc::Sender<Message>,
-    room: Arc<Semaphore>,
+    room: Arc<Room>,
 ) -> eventstore::Error {
     let mut subscription = client.subscribe_to_all(&options).await;
     loop {
@@ -280,8 +309,7 @@ async fn hear(
             Ok(SubscriptionEvent::EventAppeared(event)) => {
                 let Some(event) = event.link.or(event.event) else { continue };
                 let bytes = event.data.len() + event.custom_metadata.len();
-                let wanted = u32::try_from(bytes >> 10).unwrap_or(ROOM).clamp(1, ROOM);
-                let Ok(permit) = Arc::clone(&room).acquire_many_owned(wanted).await else {
+                let Some(permit) = room.take(bytes).await else {
                     return eventstore::Error::ConnectionClosed;
                 };
                 Message::Read(event::read(event), permit)

@@ -38,7 +38,10 @@ async fn look(clients: &Weak<Clients>, times: u32) -> Option<bool> {
             clients.saw(head.unwrap_or_default());
             return Some(true);
         }
-        Ok(Err(eventstore::Error::AccessDenied)) => return Some(true),
+        // It lives; who waits hears of it, and the client goes to the leader by itself.
+        Ok(Err(eventstore::Error::AccessDenied | eventstore::Error::NotLeaderException(_))) => {
+            return Some(true);
+        }
         Ok(Err(error)) => error.to_string(),
         Err(_) => "no sign of life".into(),
     };

@@ -6,8 +6,13 @@ use std::time::Duration;
 use eventstore::{Authentication, ClientSettings, Credentials};
 use zeroize::Zeroizing;
 
+use super::marks::Marks;
+
 /// The schemes of an event store's address.
 const SCHEMES: &[&str] = &["esdb", "kurrentdb", "kurrent", "kdb"];
+
+/// What a certificate begins with.
+const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
 
 /// The address cannot be used.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -70,6 +75,7 @@ pub struct KurrentSettings {
     user: Option<(String, Zeroizing<String>)>,
     client: ClientSettings,
     pub(super) patience: Patience,
+    marks: Option<Marks>,
 }
 
 impl KurrentSettings {
@@ -99,7 +105,13 @@ impl KurrentSettings {
         let client = whole
             .parse::<ClientSettings>()
             .map_err(|error| SettingsError::Address { reason: error.message().to_owned() })?;
-        Ok(Self { address: address.to_owned(), user: None, client, patience: Patience::default() })
+        Ok(Self {
+            address: address.to_owned(),
+            user: None,
+            client,
+            patience: Patience::default(),
+            marks: None,
+        })
     }
 
     /// Asks as this user.
@@ -114,6 +126,29 @@ impl KurrentSettings {
     pub fn with_patience(mut self, patience: Patience) -> Self {
         self.patience = patience;
         self
+    }
+
+    /// Keeps in a file what was counted, so that the next process counts on from there.
+    #[must_use]
+    pub fn with_marks(mut self, marks: Marks) -> Self {
+        self.marks = Some(marks);
+        self
+    }
+
+    pub(super) fn marks(&self) -> Option<&Marks> {
+        self.marks.as_ref()
+    }
+
+    /// Whether the file of the authority that the address names holds a certificate: the client
+    /// panics at some that do not.
+    pub(super) fn authority(&self) -> Result<(), String> {
+        let Some(path) = self.client.tls_ca_file() else { return Ok(()) };
+        let why = match std::fs::read(path) {
+            Ok(bytes) if bytes.windows(BEGIN.len()).any(|window| window == BEGIN) => return Ok(()),
+            Ok(_) => "it holds no certificate in PEM".to_owned(),
+            Err(error) => format!("there is no certificate to be read: {error}"),
+        };
+        Err(format!("tlsCaFile={path}: {why}"))
     }
 
     /// The address, which holds no secret.

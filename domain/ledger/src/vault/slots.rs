@@ -24,6 +24,8 @@ use uuid::Uuid;
 
 use super::VaultError;
 
+mod shared;
+
 /// The key store's file in the data directory.
 pub const STORE_FILE: &str = "vault.keys";
 const LOCK_FILE: &str = "vault.lock";
@@ -78,6 +80,8 @@ pub(super) struct Slots {
     /// `None` keeps the store in memory only.
     file: Option<File>,
     read_only: bool,
+    /// Set where other processes write the store as well.
+    shared: Option<shared::Shared>,
     table: RwLock<Table>,
     /// Slots below this number are on the disk.
     durable: AtomicU64,
@@ -101,7 +105,8 @@ impl Slots {
     ) -> Self {
         let durable = AtomicU64::new(table.slots.len() as u64);
         let (table, syncing, failed) = (RwLock::new(table), Mutex::new(()), OnceLock::new());
-        Self { path, file, read_only, table, durable, syncing, failed, _lock: lock }
+        let shared = None;
+        Self { path, file, read_only, shared, table, durable, syncing, failed, _lock: lock }
     }
 
     /// Opens the store of a directory, or makes one with the header that `fresh` gives.
@@ -135,6 +140,9 @@ impl Slots {
 
     /// What the slot with this number holds, `None` if there is none.
     pub(super) fn held(&self, number: u64) -> Result<Option<(CustomerId, Held)>, VaultError> {
+        if let Some(shared) = &self.shared {
+            return self.held_by_all(shared, number);
+        }
         if self.read_only {
             let _turn = guard(self.syncing.lock());
             let mut bytes = [0; SLOT];
@@ -154,6 +162,9 @@ impl Slots {
 
     /// The newest slot of a customer, and what it holds.
     pub(super) fn of(&self, customer: CustomerId) -> Option<(u64, Held)> {
+        if let Some(shared) = &self.shared {
+            return self.of_by_all(shared, customer);
+        }
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
         let number = *table.newest.get(&customer)?;
         Some((number, table.slots[number as usize].held))
@@ -166,6 +177,9 @@ impl Slots {
         customers: &[CustomerId],
         wrap: &dyn Fn(u64, CustomerId) -> Result<Wrapped, VaultError>,
     ) -> Result<(), VaultError> {
+        if let Some(shared) = &self.shared {
+            return self.ensure_among_all(shared, customers, wrap);
+        }
         let mut needed = 0;
         let missing = customers.iter().any(|customer| match self.of(*customer) {
             Some((number, _)) => {
@@ -176,35 +190,56 @@ impl Slots {
         });
         if missing {
             let mut table = self.writable()?;
-            let first = table.slots.len() as u64;
-            let mut new: Vec<Slot> = Vec::new();
-            let mut taken: HashMap<CustomerId, u64> = HashMap::new();
-            for customer in customers {
-                if table.newest.contains_key(customer) || taken.contains_key(customer) {
-                    continue;
-                }
-                let number = first + new.len() as u64;
-                let held = Held::Live(wrap(number, *customer)?);
-                new.push(Slot { customer: *customer, held });
-                taken.insert(*customer, number);
-            }
-            self.write(&mut table, first, &new)?;
-            table.slots.extend(new);
-            table.newest.extend(taken);
+            self.add(&mut table, customers, wrap)?;
             needed = table.slots.len() as u64;
         }
         self.sync_to(needed)
     }
 
+    /// Writes a slot for each of these customers that has none, not durably yet.
+    fn add(
+        &self,
+        table: &mut Table,
+        customers: &[CustomerId],
+        wrap: &dyn Fn(u64, CustomerId) -> Result<Wrapped, VaultError>,
+    ) -> Result<(), VaultError> {
+        let first = table.slots.len() as u64;
+        let mut new: Vec<Slot> = Vec::new();
+        let mut taken: HashMap<CustomerId, u64> = HashMap::new();
+        for customer in customers {
+            if table.newest.contains_key(customer) || taken.contains_key(customer) {
+                continue;
+            }
+            let number = first + new.len() as u64;
+            let held = Held::Live(wrap(number, *customer)?);
+            new.push(Slot { customer: *customer, held });
+            taken.insert(*customer, number);
+        }
+        self.write(table, first, &new)?;
+        table.slots.extend(new);
+        table.newest.extend(taken);
+        Ok(())
+    }
+
     /// Overwrites every key of a customer and leaves tombstones, durably. Doing it again does
     /// nothing more. Says whether there was a key.
     pub(super) fn destroy(&self, customer: CustomerId) -> Result<bool, VaultError> {
+        let turn = self.shared.as_ref().map(|shared| self.turn(shared)).transpose()?;
         let mut table = self.writable()?;
+        if let Some(turn) = &turn {
+            self.catch_up(turn, &mut table)?;
+        }
         let tombstone = Slot { customer, held: Held::Destroyed };
         let mut theirs: Vec<usize> = Vec::new();
         for (number, slot) in table.slots.iter().enumerate() {
             if slot.customer == customer {
                 theirs.push(number);
+            }
+        }
+        if let Some(shared) = &self.shared {
+            for &number in &theirs {
+                table.slots[number] =
+                    self.slot_now(shared, number as u64)?.unwrap_or(table.slots[number]);
             }
         }
         let is_live = |number: &usize| !matches!(table.slots[*number].held, Held::Destroyed);
@@ -221,12 +256,21 @@ impl Slots {
             table.slots[number] = tombstone;
             self.write(&mut table, number as u64, &[tombstone])?;
         }
-        self.sync_now(table)?;
+        match turn {
+            Some(_turn) => {
+                drop(table);
+                self.sync_file()?;
+            }
+            None => self.sync_now(table)?,
+        }
         Ok(existed)
     }
 
     /// How many keys are held, were destroyed and are damaged.
     pub(super) fn counts(&self) -> (u64, u64, u64) {
+        if let Some(shared) = &self.shared {
+            self.look_again(shared);
+        }
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
         table.slots.iter().fold((0, 0, 0), |(live, gone, bad), slot| match slot.held {
             Held::Live(_) => (live + 1, gone, bad),

@@ -197,3 +197,72 @@ fn keys_made_by_many_threads_are_each_made_once() {
     let vault = Vault::open(directory.path(), &KeySource::DataDirectory).unwrap();
     assert_eq!(vault.counts(), KeyCounts { live: 59, destroyed: 0, damaged: 0 });
 }
+
+#[test]
+fn nodes_that_share_a_vault_seal_and_open_for_one_another() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = || Vault::open_shared(directory.path(), &KeySource::DataDirectory).unwrap();
+    let (one, two) = (open(), open());
+    let mut events = Vec::new();
+    for n in 0..40 {
+        let (here, there) = if n % 2 == 0 { (&one, &two) } else { (&two, &one) };
+        let event = sealed(here, n, &format!("name {n}"));
+        assert_eq!(opened(there, n, &event), Some(format!("name {n}")));
+        // The other's next value of the same customer is under the same key.
+        let again = sealed(there, n, "again");
+        assert_eq!(opened(here, n, &again).as_deref(), Some("again"));
+        events.push(event);
+    }
+    assert_eq!((one.counts().live, two.counts().live), (40, 40));
+    assert!(one.destroy(customer(3)).unwrap() && !two.destroy(customer(3)).unwrap());
+    assert!(!two.destroy(customer(99)).unwrap());
+    for vault in [&one, &two, &open()] {
+        assert_eq!(opened(vault, 3, &events[3]), None);
+        for gone in [3, 99] {
+            assert!(vault.is_erased(customer(gone)));
+            let refused = vault.ensure(&[customer(gone)]);
+            assert!(matches!(refused, Err(VaultError::Erased { .. })));
+        }
+        assert_eq!(vault.counts(), KeyCounts { live: 39, destroyed: 2, damaged: 0 });
+    }
+}
+
+#[test]
+fn many_threads_of_many_nodes_make_one_key_a_customer() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = || Vault::open_shared(directory.path(), &KeySource::DataDirectory).unwrap();
+    let nodes: Vec<_> = (0..3).map(|_| open()).collect();
+    std::thread::scope(|scope| {
+        for node in &nodes {
+            for thread in 0..2 {
+                scope.spawn(move || {
+                    for n in 0..60 {
+                        let n = if thread == 0 { n } else { 59 - n };
+                        let event = sealed(node, n, "Ada");
+                        assert_eq!(opened(node, n, &event).as_deref(), Some("Ada"));
+                    }
+                });
+            }
+        }
+    });
+    let counts = Vault::open(directory.path(), &KeySource::DataDirectory).unwrap().counts();
+    assert_eq!(counts, KeyCounts { live: 60, destroyed: 0, damaged: 0 });
+}
+
+#[test]
+fn what_other_keys_sealed_does_not_read_as_erased() {
+    let directories = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let open = |n: usize| Vault::open_shared(directories[n].path(), &KeySource::DataDirectory);
+    let first = open(0).unwrap();
+    sealed(&first, 1, "Ada");
+    for file in [STORE_FILE, KEY_FILE] {
+        fs::copy(directories[0].path().join(file), directories[1].path().join(file)).unwrap();
+    }
+    // A copy goes its own way: slot 1 is Bob's in one, and that of somebody erased in the other.
+    let copy = open(1).unwrap();
+    let bob = sealed(&first, 2, "Bob");
+    assert!(!copy.destroy(customer(3)).unwrap());
+    let mut event = bob.clone();
+    let refused = copy.open_event(&customer(2).stream(), Uuid::from_u128(2), &mut event);
+    assert!(matches!(refused, Err(VaultError::NoKey { .. })), "{refused:?}");
+}
