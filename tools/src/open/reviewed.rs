@@ -47,8 +47,8 @@ impl Opened {
         }
         if review.alive > 0 {
             eprintln!(
-                "The keys were older than the ledger: {} keys of customers erased since were destroyed.",
-                review.alive
+                "The keys were older than the ledger, and who was erased since is erased again: {} destroyed.",
+                crate::say::counted(review.alive, "key", "keys")
             );
         }
         match review.to {
