@@ -48,7 +48,7 @@ impl Opened {
         if review.alive > 0 {
             eprintln!(
                 "The keys were older than the ledger, and who was erased since is erased again: {} destroyed.",
-                crate::say::counted(review.alive, "key", "keys")
+                crate::say::counted(review.alive, "key")
             );
         }
         match review.to {
