@@ -22,7 +22,7 @@ use crate::import::run::Data;
 use crate::open::Opened;
 use crate::say::{counted, data_option};
 #[cfg(test)]
-pub use mend::{mended, ready};
+pub use mend::{mended, must_be_whole, ready};
 #[cfg(test)]
 pub use retake::retake;
 use store::{Entry, LIMIT_BYTES, Quarantine, Settled};

@@ -23,6 +23,7 @@ pub struct Delimited {
     reader: csv::Reader<Budgeted>,
     spent: Rc<Cell<usize>>,
     record: csv::ByteRecord,
+    ends: Rc<Cell<Ends>>,
     table: Table,
 }
 
@@ -42,8 +43,9 @@ struct Table {
 impl Delimited {
     /// Reads the header, or takes the names from the mapping.
     pub fn open(source: Source, spec: &FileSpec, columns: &Columns) -> anyhow::Result<Self> {
-        let spent = Rc::new(Cell::new(0));
-        let bytes = Budgeted { inner: source.bytes, spent: spent.clone() };
+        let (spent, ends) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(Ends::Unseen(0))));
+        let inner = source.bytes;
+        let bytes = Budgeted { inner, spent: spent.clone(), ends: ends.clone() };
         let mut reader = csv::ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
@@ -60,7 +62,7 @@ impl Delimited {
             record.iter().map(|name| header(name, source.encoding)).collect()
         };
         let table = Table::new(names, source.encoding, spec, columns)?;
-        Ok(Self { reader, spent, record, table })
+        Ok(Self { reader, spent, record, ends, table })
     }
 }
 
@@ -72,7 +74,12 @@ impl Rows for Delimited {
         if !read.with_context(|| format!("line {line}: the row cannot be read"))? {
             return Ok(None);
         }
-        let line = self.record.position().map_or(line, csv::Position::line);
+        let begin = self.record.position();
+        // The reader counts a line with the last character of its end, and takes the second of two
+        // together with the row that follows.
+        let two = matches!(self.ends.get(), Ends::Two);
+        let behind_another = two && begin.is_some_and(|begin| begin.byte() > 0);
+        let line = begin.map_or(line, csv::Position::line) + u64::from(behind_another);
         Ok(Some(self.table.row(line, self.record.iter())))
     }
 }
@@ -197,10 +204,33 @@ impl Table {
     }
 }
 
-/// Refuses to read on when one row has used up its budget.
+/// How the lines of a file end, by its first.
+#[derive(Clone, Copy)]
+enum Ends {
+    /// The last byte that was seen.
+    Unseen(u8),
+    One,
+    Two,
+}
+
+impl Ends {
+    fn look(self, bytes: &[u8]) -> Self {
+        let Self::Unseen(last) = self else { return self };
+        match bytes.iter().position(|&byte| byte == b'\n') {
+            Some(at) => match at.checked_sub(1).map_or(last, |before| bytes[before]) {
+                b'\r' => Self::Two,
+                _ => Self::One,
+            },
+            None => Self::Unseen(bytes.last().copied().unwrap_or(last)),
+        }
+    }
+}
+
+/// Refuses to read on when one row has used up its budget, and looks how lines end.
 struct Budgeted {
     inner: Box<dyn BufRead>,
     spent: Rc<Cell<usize>>,
+    ends: Rc<Cell<Ends>>,
 }
 
 impl Read for Budgeted {
@@ -213,6 +243,7 @@ impl Read for Budgeted {
         }
         let count = self.inner.read(buffer)?;
         self.spent.set(self.spent.get() + count);
+        self.ends.set(self.ends.get().look(&buffer[..count]));
         Ok(count)
     }
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::show::{place, short};
 use super::store::{Entry, Quarantine};
 use crate::import::prepare::{Identity, Preparer};
-use crate::import::row::{Fault, Row};
+use crate::import::row::{Columns, Fault, Row};
 use crate::import::run::{Data, MappingText};
 use crate::nearest::hint;
 use crate::table::compact;
@@ -33,6 +33,9 @@ pub fn run(
     let mapping = mapping.and_then(|text| MappingText::parse(text).ok());
     let named = mapping.iter().flat_map(|mapping| mapping.mapping.columns.names());
     let mut mended = mended(entry, set, row, named)?;
+    if let (true, None, Some(mapping)) = (entry.unread, row, &mapping) {
+        must_be_whole(&mended, &mapping.mapping.columns)?;
+    }
     let verdict = mapping.as_ref().map(|mapping| ready(data, mapping, &mended));
     (mended.column, mended.reason) = match &verdict {
         Some(Err(fault)) => (fault.column.clone(), fault.reason.clone()),
@@ -85,6 +88,20 @@ pub fn ready(data: Data<'_>, mapping: &MappingText, entry: &Entry) -> Result<(),
         Identity::Same => return Ok(()),
     };
     preparer.prepare(&row, &source).map(|_| ())
+}
+
+/// A row that could not be read is not made whole by one value: what its mapping needs is there.
+pub fn must_be_whole(entry: &Entry, columns: &Columns) -> anyhow::Result<()> {
+    let missing = columns.missing(|name| entry.values.iter().any(|(known, _)| known == name));
+    ensure!(
+        missing.is_empty(),
+        "the row is not whole, and {} {} still missing: {}\n\
+         give each by --set COLUMN=VALUE, or the whole row by --row",
+        missing.len(),
+        if missing.len() == 1 { "column is" } else { "columns are" },
+        missing.join(", ")
+    );
+    Ok(())
 }
 
 /// The row with other values; of columns that it has or that its mapping names.

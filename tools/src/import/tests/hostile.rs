@@ -4,7 +4,7 @@ use super::*;
 use std::sync::Mutex;
 
 use crate::quarantine::erased::drop_erased;
-use crate::quarantine::{mended, ready, retake};
+use crate::quarantine::{mended, must_be_whole, ready, retake};
 
 const SALES: &str = r#"
 name = "sales"
@@ -63,6 +63,35 @@ fn each_line_is_taken_repeated_or_quarantined_with_its_place() {
     assert_eq!((again.taken, again.repeated, again.quarantined), (0, 3, 7));
     assert_eq!(house.events().len(), before + 2, "only that the import began and ended is new");
     assert_eq!(house.quarantine().entries().unwrap().len(), 7);
+}
+
+#[test]
+fn lines_are_counted_alike_however_they_end() {
+    let file = "id,who,at,amount\n1,ada,2020-13-01,1\n2,\"a\nb\",2020-13-01,1\n3,c,2020-13-01,1\n";
+    for file in [file.to_owned(), file.replace('\n', "\r\n")] {
+        let house = House::new();
+        house.import_bytes(file.as_bytes(), SALES).unwrap();
+        let entries = house.quarantine().entries().unwrap();
+        let lines: Vec<_> = entries.iter().map(|entry| entry.line).collect();
+        assert_eq!(lines, [2, 3, 5], "{file:?}");
+    }
+}
+
+#[test]
+fn a_row_that_was_cut_short_is_not_made_whole_by_one_value() {
+    let house = House::new();
+    house.import_bytes(b"id,who,at,amount\n1,ada\n", SALES).unwrap();
+    let entry = house.quarantine().entries().unwrap().remove(0);
+    assert!(entry.unread);
+    let mapping = MappingText::parse(SALES.to_owned()).unwrap().mapping;
+    let set = |sets: &[&str]| {
+        let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
+        let mended = mended(&entry, &sets, None, mapping.columns.names()).unwrap();
+        must_be_whole(&mended, &mapping.columns).map_err(|error| error.to_string())
+    };
+    let refused = set(&["at=2020-12-01"]).unwrap_err();
+    assert!(refused.contains("still missing: amount"), "{refused}");
+    assert_eq!(set(&["at=2020-12-01", "amount=5"]), Ok(()));
 }
 
 #[test]
