@@ -51,7 +51,10 @@ pub enum ExplainError {
     #[error(transparent)]
     Ledger(#[from] cx_ledger::ReadError),
     /// The view does not say which stream its rows come from, or they are sums.
-    #[error("view {view} does not say which stream this row comes from, so it cannot be explained")]
+    #[error(
+        "view {view} does not say which stream this row comes from (`stream_of`), nor is it listed \
+         as `Sum`, as a figure is: it cannot be explained"
+    )]
     NoStream {
         /// The view.
         view: &'static str,
