@@ -193,6 +193,81 @@ fn a_node_whose_keys_are_not_the_ledgers_does_not_start() {
 }
 
 #[test]
+fn a_newer_word_beside_older_keys_hides_no_erasure() {
+    let world = World::new();
+    let mut one = world.node("one");
+    let ada = register(&one, "Ada", "ada");
+    let older = world.copy_of("keys", "older");
+    let erased = one.ask(
+        "mutation($id: ID!) { eraseCustomer(input: {customer: $id, reason: \"request\"}) { \
+         position errors { code } } }",
+        &json!({ "id": id_of(&ada) }),
+    );
+    assert!(codes(&erased["eraseCustomer"]).is_empty(), "{erased}");
+    // It starts again and looks past the erasure.
+    one.kill();
+    let one = world.node("one");
+    let told = Path::new(&world.data("keys")).join("reviewed");
+    std::fs::copy(told, Path::new(&older).join("reviewed")).unwrap();
+    let data = world.data("two");
+    let status = |keys: &str| {
+        let mut status = command(&["status", "--data", &data]);
+        status.env("CXLEDGER_LEDGER", &world.address).env("CXLEDGER_KEYS", keys);
+        status
+    };
+    let said = failing(&mut status(&older));
+    assert!(said.contains("older than 1 erasures"), "{said}");
+    drop(world.node_with("two", &older));
+    assert!(status(&older).output().unwrap().status.success());
+    drop(one);
+}
+
+#[test]
+fn nodes_that_began_with_keys_of_their_own_start_once_an_operator_accepts_the_loss() {
+    let world = World::new();
+    // Both begin while the event store is empty: neither can tell.
+    let one = world.node("one");
+    let theirs = world.data("theirs");
+    let mut two = world.node_with("two", &theirs);
+    register(&one, "Ada", "ada");
+    let bob = register(&two, "Bob", "bob");
+    two.kill();
+    let serve = |accept: Option<&str>| {
+        let mut serve = command(&["serve", "--listen", "127.0.0.1:0", "--data"]);
+        serve.arg(world.data("two")).env("CXLEDGER_LEDGER", &world.address);
+        serve.env("CXLEDGER_KEYS", &theirs);
+        accept.map(|position| serve.env("CXLEDGER_ACCEPT_KEYS", position));
+        serve
+    };
+    let said = failing(&mut serve(None));
+    assert!(said.contains("sealed with other keys"), "{said}");
+    let (_, position) = said.split_once("CXLEDGER_ACCEPT_KEYS=").unwrap();
+    let said = failing(&mut serve(Some("all")));
+    assert!(said.contains("names a position"), "{said}");
+    let mut node = Node::start(&mut serve(Some(position.trim())), "cxledger serves");
+    assert_eq!(name_at(&node, &id_of(&bob), bob["position"].as_str().unwrap()), "Bob");
+    node.kill();
+    // From then on without being asked.
+    drop(Node::start(&mut serve(None), "cxledger serves"));
+}
+
+#[test]
+fn a_damaged_key_stops_no_node() {
+    let world = World::new();
+    let one = world.node("one");
+    register(&one, "Ada", "ada");
+    let bob = register(&one, "Bob", "bob");
+    let copy = world.copy_of("keys", "copy");
+    let store = Path::new(&copy).join("vault.keys");
+    let mut bytes = std::fs::read(&store).unwrap();
+    // The second of all slots is Bob's, the first was Ada's.
+    bytes[4096..4096 + 128].fill(0x5a);
+    std::fs::write(&store, bytes).unwrap();
+    let two = world.node_with("two", &copy);
+    assert_eq!(name_at(&two, &id_of(&bob), bob["position"].as_str().unwrap()), "Bob");
+}
+
+#[test]
 fn a_second_process_does_not_open_a_nodes_directory_and_a_killed_one_leaves_it_free() {
     let world = World::new();
     let mut one = world.node("one");

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 pub use claim::{Claim, Wanted};
 pub use erase::Erasure;
-pub use review::{Review, ReviewedTo};
+pub use review::{ACCEPT_KEYS, Review, ReviewHow, ReviewedTo};
 
 use crate::decode::decode;
 use crate::error::{AppendError, ReadError};
@@ -67,13 +67,19 @@ pub enum BookError {
     Vault(VaultError),
     /// The keys are not those of this ledger.
     #[error(
-        "the event at position {position} holds a personal value that was sealed with other keys: \
-         all nodes of a ledger share one directory of keys, which CXLEDGER_KEYS names; put the \
-         ledger's keys there, or the newest backup of them"
+        "the event at position {first} holds a personal value that was sealed with other keys \
+         ({values} such values up to position {last}): all nodes of a ledger share one directory of \
+         keys, which CXLEDGER_KEYS names; put the ledger's keys there, or the newest backup of \
+         them. If those keys are lost and these values may stay unreadable, start once with \
+         {ACCEPT_KEYS}={last}"
     )]
     ForeignKeys {
         /// The first event that shows it.
-        position: Position,
+        first: Position,
+        /// The last one.
+        last: Position,
+        /// So many values were sealed with other keys.
+        values: u64,
     },
     /// The work was cut off by a shutdown.
     #[error("the ledger is shutting down; append again with the same event ids")]

@@ -168,6 +168,22 @@ pub enum Opened {
     Erased,
 }
 
+/// Which keys sealed a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SealedBy {
+    /// These, as far as was looked.
+    TheseKeys,
+    /// A key that was destroyed, of the same customer.
+    Destroyed,
+    /// Nobody can tell: the slot is damaged, or wiped although later ones are not.
+    Damaged {
+        /// The slot.
+        number: u64,
+    },
+    /// Others.
+    OtherKeys,
+}
+
 /// How many keys a vault has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyCounts {
@@ -367,26 +383,39 @@ impl Vault {
         }
     }
 
-    /// Whether these keys sealed a value, as far as its key's number tells: `None` where that key is
-    /// destroyed or damaged, so that nobody can tell. `surely` opens the value.
-    pub(crate) fn sealed_here(
+    /// Whether these keys sealed a value, as far as its key's number tells. `surely` opens the
+    /// value.
+    pub(crate) fn sealed_by(
         &self,
         sealed: &SealedValue,
         place: &Place<'_>,
         surely: bool,
-    ) -> Result<Option<bool>, VaultError> {
+    ) -> Result<SealedBy, VaultError> {
         if sealed.key != LEDGER_KEY {
-            let Ok(number) = sealed.key.parse() else { return Ok(Some(false)) };
+            let Ok(number) = sealed.key.parse() else { return Ok(SealedBy::OtherKeys) };
+            if self.slots.is_behind_the_last(number)? {
+                return Ok(SealedBy::OtherKeys);
+            }
             match self.slots.held(number)? {
+                // Whose a damaged slot is nobody can tell, nor what stood in a wiped one.
+                Some((_, Held::Damaged)) | None => return Ok(SealedBy::Damaged { number }),
                 Some((owner, _)) if CustomerId::of_stream(place.stream) != Some(owner) => {
-                    return Ok(Some(false));
+                    return Ok(SealedBy::OtherKeys);
                 }
-                None => return Ok(Some(false)),
-                Some((_, Held::Destroyed | Held::Damaged)) => return Ok(None),
+                Some((_, Held::Destroyed)) => return Ok(SealedBy::Destroyed),
                 Some((_, Held::Live(_))) => {}
             }
         }
-        Ok(Some(!surely || self.open_value(sealed, place).is_ok()))
+        if !surely {
+            return Ok(SealedBy::TheseKeys);
+        }
+        match self.open_value(sealed, place) {
+            Ok(_) => Ok(SealedBy::TheseKeys),
+            Err(VaultError::NoKey { .. } | VaultError::Unopenable { .. }) => {
+                Ok(SealedBy::OtherKeys)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Opens one personal value as its type; `None` if it is erased. A clear value comes back as

@@ -6,26 +6,42 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use cx_ledger::book::ReviewedTo;
+use cx_ledger::book::{ACCEPT_KEYS, ReviewHow, ReviewedTo};
+use cx_model::Position;
 
 use super::Opened;
+use crate::config;
+use crate::say::counted;
 
-/// Holds the position and the id of the last event up to which the keys were looked at.
+/// Holds the position and the id of the last event up to which the keys were looked at, and how many
+/// keys were destroyed by then.
 const FILE: &str = "reviewed";
 
-fn read(keys: &Path) -> Option<ReviewedTo> {
+/// What the file says of keys of which so many are destroyed. The file and the key store are not
+/// copied in one moment: beside a store that is older it says nothing.
+fn read(keys: &Path, destroyed: u64) -> Option<ReviewedTo> {
     let text = std::fs::read_to_string(keys.join(FILE)).ok()?;
-    let (position, id) = text.trim().split_once(' ')?;
-    Some(ReviewedTo { position: position.parse().ok()?, id: id.parse().ok()? })
+    let mut words = text.split_whitespace();
+    let (position, id) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    let then: u64 = words.next()?.parse().ok()?;
+    (destroyed >= then).then_some(ReviewedTo { position, id })
 }
 
-fn write(keys: &Path, to: ReviewedTo) -> std::io::Result<()> {
+fn write(keys: &Path, to: ReviewedTo, destroyed: u64) -> std::io::Result<()> {
     // Several nodes may do this at once: each writes a file of its own and puts it there whole.
     let unfinished = keys.join(format!("{FILE}.{}", uuid::Uuid::new_v4()));
     let mut file = File::create(&unfinished)?;
-    writeln!(file, "{} {}", to.position, to.id)?;
+    writeln!(file, "{} {} {destroyed}", to.position, to.id)?;
     file.sync_all()?;
     std::fs::rename(&unfinished, keys.join(FILE))
+}
+
+/// Up to where the operator accepts values that other keys sealed.
+fn accepted() -> anyhow::Result<Position> {
+    let Some(text) = config::value(ACCEPT_KEYS) else { return Ok(Position::START) };
+    text.trim().parse().ok().with_context(|| {
+        format!("{ACCEPT_KEYS} is {text}: it names a position, as the error did that told of it")
+    })
 }
 
 impl Opened {
@@ -34,8 +50,9 @@ impl Opened {
     /// keys. `repeat` destroys such keys, otherwise they are a reason not to read.
     pub(super) fn review(&self, repeat: bool) -> anyhow::Result<()> {
         let keys = self.places.keys();
-        let since = read(&keys);
-        let review = self.runtime.block_on(self.book.review_keys(since, repeat));
+        let since = read(&keys, self.book.vault().counts().destroyed);
+        let how = ReviewHow { since, repeat, accepted: accepted()? };
+        let review = self.runtime.block_on(self.book.review_keys(how));
         let review = review.with_context(|| format!("the keys in {}", keys.display()))?;
         if !repeat && review.alive > 0 {
             bail!(
@@ -51,9 +68,25 @@ impl Opened {
                 crate::say::counted(review.alive, "key")
             );
         }
+        if review.damaged > 0 {
+            eprintln!(
+                "Damaged in {}: {}, one a customer, whose values cannot be read (they are not \
+                 erased). A backup of the keys brings them back if nobody was new since it was made.",
+                keys.display(),
+                counted(review.damaged, "key")
+            );
+        }
+        if review.foreign > 0 {
+            eprintln!(
+                "As {ACCEPT_KEYS} asks, {} that other keys sealed stay unreadable.",
+                counted(review.foreign, "value")
+            );
+        }
         match review.to {
-            Some(to) if repeat && review.to != since => write(&keys, to)
-                .with_context(|| format!("{} cannot be written", keys.join(FILE).display())),
+            Some(to) if repeat && review.to != since => {
+                write(&keys, to, self.book.vault().counts().destroyed)
+                    .with_context(|| format!("{} cannot be written", keys.join(FILE).display()))
+            }
             _ => Ok(()),
         }
     }

@@ -35,7 +35,7 @@ pub struct Node {
 }
 
 impl Node {
-    fn start(command: &mut Command, until: &str) -> Self {
+    pub fn start(command: &mut Command, until: &str) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut said = String::new();

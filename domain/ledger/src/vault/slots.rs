@@ -37,6 +37,14 @@ const FIRST_SLOT: u64 = 4096;
 const SLOT: usize = 128;
 const GROW_MIN: u64 = 256;
 const GROW_MAX: u64 = 8192;
+/// No file has a slot with this number.
+const MOST: u64 = (i64::MAX as u64 - FIRST_SLOT) / SLOT as u64;
+
+#[cfg(test)]
+thread_local! {
+    /// How often this thread asked for a key store's sync.
+    pub(super) static SYNCS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
 
 /// A key under another key: a nonce and the ciphertext with its tag.
 #[derive(Clone, Copy)]
@@ -103,7 +111,8 @@ impl Slots {
         table: Table,
         lock: Option<File>,
     ) -> Self {
-        let durable = AtomicU64::new(table.slots.len() as u64);
+        // What a killed process wrote may be in the memory of this machine only.
+        let durable = AtomicU64::new(0);
         let (table, syncing, failed) = (RwLock::new(table), Mutex::new(()), OnceLock::new());
         let shared = None;
         Self { path, file, read_only, shared, table, durable, syncing, failed, _lock: lock }
@@ -126,7 +135,9 @@ impl Slots {
         }
         let mut file = OpenOptions::new().read(true).write(true).open(&path).map_err(io)?;
         let (header, table) = load(&path, &mut file)?;
-        Ok((Self::new(path, Some(file), false, table, Some(lock)), header))
+        let slots = Self::new(path, Some(file), false, table, Some(lock));
+        slots.settle()?;
+        Ok((slots, header))
     }
 
     /// Opens the store of a directory beside the process that writes it. Slots are read anew when
@@ -138,8 +149,37 @@ impl Slots {
         Ok((Self::new(path, Some(file), true, table, None), header))
     }
 
+    /// Makes what was read durable: who wrote it may have been killed before its sync.
+    fn settle(&self) -> Result<(), VaultError> {
+        let read = self.table.read().unwrap_or_else(PoisonError::into_inner).slots.len() as u64;
+        self.sync_file()?;
+        self.durable.store(read, Ordering::Release);
+        Ok(())
+    }
+
+    /// Whether no slot from this number on is in use, as the file is now.
+    pub(super) fn is_behind_the_last(&self, number: u64) -> Result<bool, VaultError> {
+        let known = || self.table.read().unwrap_or_else(PoisonError::into_inner).slots.len() as u64;
+        if number < known() {
+            return Ok(false);
+        }
+        if let Some(shared) = &self.shared {
+            let turn = self.turn(shared)?;
+            self.catch_up(&turn, &mut self.table.write().unwrap_or_else(PoisonError::into_inner))?;
+        } else if self.read_only {
+            let mut file =
+                File::open(&self.path).map_err(|error| VaultError::io(&self.path, &error))?;
+            let now = load(&self.path, &mut file)?.1;
+            *self.table.write().unwrap_or_else(PoisonError::into_inner) = now;
+        }
+        Ok(number >= known())
+    }
+
     /// What the slot with this number holds, `None` if there is none.
     pub(super) fn held(&self, number: u64) -> Result<Option<(CustomerId, Held)>, VaultError> {
+        if number >= MOST {
+            return Ok(None);
+        }
         if let Some(shared) = &self.shared {
             return self.held_by_all(shared, number);
         }
@@ -165,9 +205,19 @@ impl Slots {
         if let Some(shared) = &self.shared {
             return self.of_by_all(shared, customer);
         }
-        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
-        let number = *table.newest.get(&customer)?;
-        Some((number, table.slots[number as usize].held))
+        let (number, held) = {
+            let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+            let number = *table.newest.get(&customer)?;
+            (number, table.slots[number as usize].held)
+        };
+        if !self.read_only {
+            return Some((number, held));
+        }
+        // Whoever writes may have destroyed it since.
+        match self.held(number) {
+            Ok(Some((_, now))) => Some((number, now)),
+            Ok(None) | Err(_) => Some((number, Held::Damaged)),
+        }
     }
 
     /// Makes a slot for each of these customers that has none, durably. `wrap` gives the new key
@@ -341,6 +391,8 @@ impl Slots {
     }
 
     fn sync_file(&self) -> Result<(), VaultError> {
+        #[cfg(test)]
+        SYNCS.with(|syncs| syncs.set(syncs.get() + 1));
         match &self.file {
             Some(file) => file.sync_data().map_err(|error| self.poison(&error)),
             None => Ok(()),

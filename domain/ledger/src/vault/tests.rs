@@ -266,3 +266,17 @@ fn what_other_keys_sealed_does_not_read_as_erased() {
     let refused = copy.open_event(&customer(2).stream(), Uuid::from_u128(2), &mut event);
     assert!(matches!(refused, Err(VaultError::NoKey { .. })), "{refused:?}");
 }
+
+#[test]
+fn keys_that_a_killed_process_wrote_are_durable_before_they_count() {
+    let directory = tempfile::tempdir().unwrap();
+    sealed(&Vault::open(directory.path(), &KeySource::DataDirectory).unwrap(), 1, "Ada");
+    for open in [Vault::open, Vault::open_shared] {
+        let before = slots::SYNCS.get();
+        let vault = open(directory.path(), &KeySource::DataDirectory).unwrap();
+        assert_eq!(slots::SYNCS.get(), before + 1);
+        // Once is enough.
+        vault.ensure(&[customer(1)]).unwrap();
+        assert_eq!(slots::SYNCS.get(), before + 1);
+    }
+}

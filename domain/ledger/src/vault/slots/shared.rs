@@ -72,9 +72,10 @@ impl Slots {
         }
         let mut file = OpenOptions::new().read(true).write(true).open(&path).map_err(io)?;
         let (header, table) = load(&path, &mut file)?;
-        lock.unlock().map_err(io)?;
         let reading = Mutex::new(File::open(&path).map_err(io)?);
         let mut slots = Self::new(path, Some(file), false, table, None);
+        slots.settle()?;
+        lock.unlock().map_err(|error| VaultError::io(&slots.path, &error))?;
         slots.shared = Some(Shared { lock, lock_path, reading });
         Ok((slots, header))
     }
