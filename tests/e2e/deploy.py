@@ -64,6 +64,8 @@ def compose(name, settings, flags):
         {key: value for key, value in spec.items() if not key.startswith("x-")})).validate()
     check(f"{name} is valid and names only what it declares", True)
     for service, says in spec["services"].items():
+        check(f"{name}: {service} is cxledger or publishes nothing",
+              service.startswith("cxledger") or "ports" not in says, says.get("ports"))
         for port in says.get("ports", []):
             check(f"{name}: {service} publishes on loopback only", str(port).startswith(LOOPBACK), port)
         for other, how in says.get("depends_on", {}).items():
@@ -78,7 +80,8 @@ def compose(name, settings, flags):
             check(f"{name}: {service} is told where the secret {secret} is",
                   f"/run/secrets/{secret}" in environment.values(), environment)
         for flag in [word for word in says.get("command", []) if word.startswith("--")]:
-            check(f"{name}: {service}: {flag} is a flag", flag in flags or "image" in says, flag)
+            check(f"{name}: {service}: {flag} is a flag",
+                  flag in flags or not service.startswith("cxledger"), flag)
         if service.startswith("cxledger"):
             addresses(name, service, environment, spec)
     nodes = [s for name, s in spec["services"].items() if name.startswith("cxledger")]

@@ -168,8 +168,14 @@ async fn converse<S: Executor>(
                 let Some(caller) = caller.clone().filter(|_| acknowledged) else {
                     return Some(Close::Unauthorized);
                 };
-                if let Err(close) = subscribe(connection, id, *request, caller) {
-                    return Some(close);
+                match subscribe(connection, &id, *request, caller) {
+                    Subscribed::Running => {}
+                    Subscribed::Closed(close) => return Some(close),
+                    // Not a task for each: who sends on without reading waits here.
+                    Subscribed::Refused(refusal) => {
+                        let refusal = ToClient::Error(&id, &refusal.errors).into_message();
+                        let _ = connection.out.send(refusal).await;
+                    }
                 }
                 continue;
             }
@@ -179,24 +185,37 @@ async fn converse<S: Executor>(
     }
 }
 
+/// What became of a wish to subscribe.
+enum Subscribed {
+    Running,
+    /// It gets no task: there are as many as one connection may have.
+    Refused(Box<async_graphql::Response>),
+    Closed(Close),
+}
+
 fn subscribe<S: Executor>(
     connection: &Arc<Connection<S>>,
-    id: String,
+    id: &str,
     request: Result<async_graphql::Request, decode::DecodeError>,
     caller: Caller,
-) -> Result<(), Close> {
+) -> Subscribed {
     // The map is held until the operation is in it: it may end before `spawn` returns.
     let mut open = connection.open();
-    if open.contains_key(&id) {
-        return Err(Close::Duplicate(id));
+    if open.contains_key(id) {
+        return Subscribed::Closed(Close::Duplicate(id.to_owned()));
     }
-    let full = open.len() >= connection.api.config.live.operations;
-    let (shared, key) = (Arc::clone(connection), id.clone());
+    if open.len() >= connection.api.config.live.operations {
+        let message = "too many operations are open on this connection: complete some";
+        let error = Code::TooCostly.server_error(message, None);
+        let refusal = connection.api.executor.refuse(error, RequestId::fresh());
+        return Subscribed::Refused(Box::new(refusal));
+    }
+    let (shared, key) = (Arc::clone(connection), id.to_owned());
     let task = tokio::spawn(async move {
-        operate(&shared, &id, request, caller, full).await;
+        operate(&shared, &key, request, caller).await;
     });
-    open.insert(key, task.abort_handle());
-    Ok(())
+    open.insert(id.to_owned(), task.abort_handle());
+    Subscribed::Running
 }
 
 /// Runs one operation from its message to its end.
@@ -205,17 +224,12 @@ async fn operate<S: Executor>(
     id: &str,
     request: Result<async_graphql::Request, decode::DecodeError>,
     caller: Caller,
-    full: bool,
 ) {
     let _open = connection.api.executor.metrics().stream();
     let executor = &connection.api.executor;
     let meta = Meta { id: RequestId::fresh(), ..connection.meta.clone() };
     let checked = match request {
         Err(error) => Err(Box::new(error.code().server_error(error.to_string(), None))),
-        Ok(_) if full => {
-            let message = "too many operations are open on this connection: complete some";
-            Err(Box::new(Code::TooCostly.server_error(message, None)))
-        }
         Ok(request) => {
             let request = meta.equip(request, caller.clone());
             executor.prepare(&request).and_then(|prepared| {
@@ -248,11 +262,13 @@ async fn operate<S: Executor>(
     end(connection, ToClient::Complete(id)).await;
 }
 
-/// Forgets the operation before the client hears of its end: it may use the id again at once.
+/// Forgets the operation before the client hears of its end, as it may use the id again at once, but
+/// not before there is room to say so: what waits to be read is open still, and counts as such.
 async fn end<S>(connection: &Connection<S>, last: ToClient<'_>) {
     let (ToClient::Error(id, _) | ToClient::Complete(id)) = last else { return };
+    let Ok(room) = connection.out.reserve().await else { return };
     if connection.open().remove(id).is_some() {
-        let _ = connection.out.send(last.into_message()).await;
+        room.send(last.into_message());
     }
 }
 

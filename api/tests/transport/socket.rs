@@ -200,6 +200,39 @@ async fn a_reader_that_does_not_read_is_sent_away() {
     server.stop().await;
 }
 
+/// What is asked while nothing is read: beyond the limit (1), and below it, refused each (3).
+#[tokio::test]
+async fn who_asks_on_without_reading_has_no_more_operations_than_the_limit() {
+    for limit in [1, 3] {
+        let mut config = ApiConfig::default();
+        config.live.slow_reader = Duration::from_millis(300);
+        config.live.operations = limit;
+        let server = Server::with(config, ExecutorConfig::default(), None).await;
+        let mut socket = Socket::open(&server).await;
+        socket.subscribe("a", "subscription { flood(size: 100000) }").await;
+        for n in 0..500 {
+            socket.subscribe(&n.to_string(), "{ nope }").await;
+        }
+        // Not a byte is read here until the server has given up, which its figures tell.
+        let mut most = 0;
+        loop {
+            let page = server.ask("GET /metrics", &[], "").await.body;
+            let figure = |name: &str| -> usize {
+                let line = page.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+                line.trim().parse().unwrap()
+            };
+            most = most.max(figure("cx_streams "));
+            if figure("cx_slow_readers_total ") == 1 && figure("cx_streams ") == 0 {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        assert!(most <= limit, "{most} operations with a limit of {limit}");
+        drop(socket);
+        server.stop().await;
+    }
+}
+
 #[tokio::test]
 async fn sockets_are_told_goodbye_when_the_server_ends() {
     let mut server = Server::start().await;

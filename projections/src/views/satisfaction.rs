@@ -11,6 +11,7 @@ mod said;
 
 use std::collections::BTreeMap;
 
+use cx_model::event::ResponseSubmitted;
 use cx_model::metrics::Scores;
 use cx_model::{CustomerId, Event, Recorded, ResponseId, TouchpointId};
 use serde::{Deserialize, Serialize};
@@ -83,6 +84,7 @@ impl Figure for Satisfaction {
 
 impl Projection for Satisfaction {
     const NAME: &'static str = "satisfaction";
+    const REVISION: u32 = 2;
     type Key = Cell;
     type View = Self;
     /// By customer and month, or `MONTHS`.
@@ -107,7 +109,7 @@ impl Projection for Satisfaction {
                     ordinal: event.ordinal,
                     instrument: it.instrument,
                     weight_millionths: it.weight_millionths.unwrap_or(1_000_000),
-                    attributes: it.attributes.iter().map(|(k, v)| format!("{k}={v}")).collect(),
+                    attributes: attributes_of(&it.attributes),
                     answers: answers_of(&it.answers),
                 };
                 let month = month_of(occurred_at);
@@ -146,6 +148,13 @@ impl Projection for Satisfaction {
             _ => {}
         }
     }
+}
+
+/// As `name=value`. A name that no response is taken with any more, as one with an equals sign, would
+/// be read as another name.
+fn attributes_of(attributes: &BTreeMap<String, String>) -> Vec<String> {
+    let named = attributes.iter().filter(|(name, _)| ResponseSubmitted::takes_attribute(name));
+    named.map(|(name, value)| format!("{name}={value}")).collect()
 }
 
 /// Adds what a customer said: at once if it is all the customer said in the month.
@@ -200,7 +209,7 @@ fn change(
 
 #[cfg(test)]
 mod tests {
-    use cx_model::event::{Answer, ResponseAmended, ResponseSubmitted, ResponseWithdrawn};
+    use cx_model::event::{Answer, ResponseAmended, ResponseWithdrawn};
     use cx_model::{AnswerValue, InstrumentId};
     use uuid::Uuid;
 
@@ -316,6 +325,21 @@ mod tests {
         given::<Satisfaction>([happened(customer(1), with).at("2026-01-20T00:00:00Z")])
             .then(cell(JANUARY), sums.clone())
             .then(area, sums);
+    }
+
+    #[test]
+    fn an_attribute_whose_name_would_be_read_as_another_is_counted_nowhere() {
+        let mut with = response(1, 9);
+        for name in ["", "area", "area=x"] {
+            with.attributes.insert(name.into(), "G=H".into());
+        }
+        let sums = Satisfaction { all: counts(&[9]), first: counts(&[9]), latest: counts(&[9]) };
+        let named = |attribute: &str| Cell { attribute: attribute.into(), ..cell(JANUARY) };
+        given::<Satisfaction>([happened(customer(1), with).at("2026-01-20T00:00:00Z")])
+            .then(cell(JANUARY), sums.clone())
+            .then(named("area=G=H"), sums)
+            .then_none(named("=G=H"))
+            .then_none(named("area=x=G=H"));
     }
 
     crate::laws!(Satisfaction);

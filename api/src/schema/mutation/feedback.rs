@@ -171,7 +171,7 @@ async fn submit(
     };
     let mut attributes = BTreeMap::new();
     for ResponseAttributeInput { name, value } in input.attributes {
-        let fits = !name.is_empty() && !name.contains('=');
+        let fits = ResponseSubmitted::takes_attribute(&name);
         if !fits || attributes.insert(name, value).is_some() {
             let message =
                 "an attribute has a name without an equals sign, and each name comes once";

@@ -71,6 +71,7 @@ fn field_of(refusal: &Refusal) -> &'static str {
         Refusal::BadCurrency => "currency",
         Refusal::BadAmount | Refusal::ReturnExceedsOrder => "amountMinor",
         Refusal::BadWeight => "weightMillionths",
+        Refusal::BadAttribute => "attributes",
         Refusal::AlreadyOffered | Refusal::UnknownOffer | Refusal::AlreadyAnswered => "offer",
         Refusal::AlreadySubmitted | Refusal::UnknownResponse | Refusal::AlreadyWithdrawn => {
             "response"

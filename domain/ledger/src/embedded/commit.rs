@@ -30,10 +30,15 @@ impl Shared {
         if pending.len() == 0 {
             pending.led = false;
         } else {
-            pending.handed_over = true;
             drop(pending);
-            self.more.notify_one();
+            self.hand_over();
         }
+    }
+
+    /// The committing thread goes on in the place of who leads.
+    pub fn hand_over(&self) {
+        self.pending().handed_over = true;
+        self.more.notify_one();
     }
 
     /// The committing thread: makes runs durable while others keep coming.

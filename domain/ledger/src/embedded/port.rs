@@ -15,13 +15,41 @@ use crate::port::{Append, Appended, Direction, Follow, Health, Ledger, RawEvent}
 /// Runs something that blocks without holding up other tasks: in place where the runtime has other
 /// threads, on a thread for such work where it has not.
 async fn off_the_runtime<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    unless_it_ended(work).await.expect("a runtime runs while something in it waits for a read")
+}
+
+/// As [`off_the_runtime`]; `None` if the runtime ended before it came to the work.
+async fn unless_it_ended<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
     match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
-        Ok(RuntimeFlavor::CurrentThread) => {
-            let done = tokio::task::spawn_blocking(work).await;
-            done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+        Ok(RuntimeFlavor::CurrentThread) => match tokio::task::spawn_blocking(work).await {
+            Ok(done) => Some(done),
+            Err(ended) if ended.is_cancelled() => None,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        },
+        Ok(_) => Some(tokio::task::block_in_place(work)),
+        Err(_) => Some(work()),
+    }
+}
+
+/// The duty to make a run durable, on its way to a thread. A runtime that ends drops it there: then
+/// it falls to the committing thread, or nobody would ever lead.
+struct Duty(Option<EmbeddedLog>);
+
+impl Duty {
+    fn lead(mut self) {
+        if let Some(log) = self.0.take() {
+            log.shared().lead();
         }
-        Ok(_) => tokio::task::block_in_place(work),
-        Err(_) => work(),
+    }
+}
+
+impl Drop for Duty {
+    fn drop(&mut self) {
+        if let Some(log) = &self.0 {
+            log.shared().hand_over();
+        }
     }
 }
 
@@ -38,8 +66,9 @@ impl Ledger for EmbeddedLog {
         async move {
             let (sender, answer) = oneshot::channel();
             if self.begin(appends, Reply::Task(sender, Handle::try_current().ok()))? {
-                let log = self.clone();
-                off_the_runtime(move || log.shared().lead()).await;
+                let duty = Duty(Some(self.clone()));
+                // Nothing tells time in a runtime that ended: the append stands, or it does not.
+                unless_it_ended(move || duty.lead()).await.ok_or(AppendError::Timeout)?;
             }
             let answer = match Handle::try_current() {
                 Ok(_) => tokio::time::timeout(DEADLINE, answer).await,

@@ -227,3 +227,20 @@ fn what_comes_behind_a_failed_sync_is_refused_with_it() {
     }
     assert_eq!(it.log.head_now().commit(), 0);
 }
+
+#[test]
+fn who_was_to_lead_when_its_runtime_ended_leaves_the_lead_to_others() {
+    let mut it = Meanwhile::new();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let ended = runtime.handle().clone();
+    drop(runtime);
+    // What blocks is dropped by a runtime that ended, and so is the lead.
+    let within = ended.enter();
+    let first = it.append("case-1", Expected::NoStream);
+    let answer = futures::executor::block_on(it.log.append(first));
+    assert!(matches!(answer, Err(AppendError::Timeout)), "{answer:?}");
+    drop(within);
+    let second = it.append("case-1", Expected::Revision(0));
+    assert_eq!(it.log.append_blocking(second).unwrap().revision, Some(1));
+    assert_eq!(read_everything(&it.log).unwrap().len(), 2);
+}

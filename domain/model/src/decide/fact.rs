@@ -1,6 +1,6 @@
 //! Facts: what happened elsewhere is recorded as it was, if it can be understood.
 
-use super::feedback::{check_each_once, check_weight};
+use super::feedback::{check_attributes, check_each_once, check_weight};
 use super::instrument::check_instrument;
 use super::purchase::{check_amount, check_currency};
 use super::touchpoint::check_collection;
@@ -34,6 +34,7 @@ pub fn check_fact<'a>(
             response @ ResponseSubmitted { instrument: named, answers, .. },
         ) => {
             check_weight(response)?;
+            check_attributes(response)?;
             match instrument(*named).filter(|known| known.id().is_some()) {
                 Some(known) => known.check_answers(answers),
                 None => check_each_once(answers),

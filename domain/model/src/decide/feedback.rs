@@ -111,6 +111,7 @@ impl Command for SubmitResponse {
         responses.unheard_of(self.response.response)?;
         usable(&self.instrument, self.response.instrument)?;
         check_weight(&self.response)?;
+        check_attributes(&self.response)?;
         self.instrument.check_answers(&self.response.answers)?;
         refuse(self.response.answers.is_empty(), Refusal::NothingSaid { field: "answers" })?;
         Ok(vec![self.response.clone().into()])
@@ -147,6 +148,12 @@ const HEAVIEST_MILLIONTHS: u64 = 1_000_000_000_000;
 pub(super) fn check_weight(response: &ResponseSubmitted) -> Result<(), Refusal> {
     let too_heavy = |weight| weight > HEAVIEST_MILLIONTHS;
     refuse(response.weight_millionths.is_some_and(too_heavy), Refusal::BadWeight)
+}
+
+/// Whether a response's answers can be counted by each of its attributes.
+pub(super) fn check_attributes(response: &ResponseSubmitted) -> Result<(), Refusal> {
+    let bad = |name: &String| !ResponseSubmitted::takes_attribute(name);
+    refuse(response.attributes.keys().any(bad), Refusal::BadAttribute)
 }
 
 fn usable(instrument: &Instrument, named: InstrumentId) -> Result<(), Refusal> {

@@ -81,6 +81,8 @@ refusals! {
         "the amount is negative or zero where it cannot be, or beyond 1,000,000,000,000,000";
     /// A weight that would drown all others.
     BadWeight "BAD_WEIGHT" "a response weighs at most 1,000,000 (1,000,000,000,000 millionths)";
+    /// An attribute that answers cannot be counted by.
+    BadAttribute "BAD_ATTRIBUTE" "an attribute has a name, without an equals sign";
     /// More came back than was bought.
     ReturnExceedsOrder "RETURN_EXCEEDS_ORDER" "more is returned than the order was worth";
     /// The offer's id is taken.

@@ -83,6 +83,14 @@ pub struct ResponseSubmitted {
     pub partial: bool,
 }
 
+impl ResponseSubmitted {
+    /// Whether an attribute may have this name. Answers are counted by `name=value`, so the name has
+    /// no equals sign.
+    pub fn takes_attribute(name: &str) -> bool {
+        !name.is_empty() && !name.contains('=')
+    }
+}
+
 impl PersonalFields for ResponseSubmitted {
     fn personal(&mut self, visit: &mut dyn FnMut(&str, &mut dyn Sealable)) {
         personal_answers(&mut self.answers, visit);

@@ -347,6 +347,18 @@ fn a_fact_is_kept_if_it_can_be_understood_and_counted_if_it_breaks_an_invariant(
     };
     assert_eq!(check(&heavy(1_000_000_000_000)), Ok(()));
     assert_eq!(check(&heavy(1_000_000_000_001)), Err(Refusal::BadWeight));
+    let named = |name: &str| {
+        let mut submitted = response(vec![answer("ease", AnswerValue::Score(7))]).response;
+        submitted.attributes.insert(name.into(), "y=z".into());
+        submitted
+    };
+    assert_eq!(check(&named("area").into()), Ok(()));
+    for name in ["", "=", "area=x"] {
+        assert_eq!(check(&named(name).into()), Err(Refusal::BadAttribute));
+        let response = named(name);
+        let command = SubmitResponse { response, instrument: survey.clone() };
+        assert_eq!(command.decide(&Responses::of(&known().events)), Err(Refusal::BadAttribute));
+    }
     let returned = |amount_minor| {
         let (order, currency) = (id(9), "EUR".into());
         Event::from(ReturnMade { order, amount_minor, currency, reason: None })
