@@ -145,9 +145,20 @@ impl Quarantine {
     /// Every row, oldest first.
     pub fn entries(&self) -> anyhow::Result<Vec<Entry>> {
         let mut entries = Vec::new();
-        for chunk in &self.chunks {
-            entries.extend(self.files.read(&chunk.name)?);
+        for place in 0..self.chunks.len() {
+            entries.extend(self.entries_in(place)?);
         }
+        Ok(entries)
+    }
+
+    /// How many files it was written into; the next rows go into the one with this number.
+    pub fn places(&self) -> usize {
+        self.chunks.len()
+    }
+
+    /// The rows of one file, counted from 0.
+    pub fn entries_in(&self, place: usize) -> anyhow::Result<Vec<Entry>> {
+        let mut entries = self.files.read(&self.chunks[place].name)?;
         entries.retain(|entry| self.holds(entry.id));
         Ok(entries)
     }
@@ -158,6 +169,7 @@ impl Quarantine {
             return Ok(());
         }
         self.held.insert(entry.id, self.chunks.len());
+        let entry = entry.to_store();
         let size: usize =
             entry.values.iter().map(|(name, value)| name.len() + value.len() + 8).sum();
         self.waiting_bytes += size + 400;
@@ -246,7 +258,7 @@ impl Quarantine {
     pub fn mend(&mut self, mended: &Entry) -> anyhow::Result<()> {
         self.rewrite(&[mended.id], |_, entry| {
             if entry.id == mended.id {
-                entry.clone_from(mended);
+                *entry = mended.clone().to_store();
             }
             true
         })
