@@ -48,7 +48,7 @@ impl Entry {
 
     /// As it is stored. Of a row of somebody who was erased nothing stays but that there was one:
     /// it is never taken.
-    pub fn to_store(mut self) -> Self {
+    pub fn stored(mut self) -> Self {
         if self.is_of_the_erased() {
             (self.unread, self.source) = (true, None);
             self.values.clear();

@@ -169,7 +169,7 @@ impl Quarantine {
             return Ok(());
         }
         self.held.insert(entry.id, self.chunks.len());
-        let entry = entry.to_store();
+        let entry = entry.stored();
         let size: usize =
             entry.values.iter().map(|(name, value)| name.len() + value.len() + 8).sum();
         self.waiting_bytes += size + 400;
@@ -258,7 +258,7 @@ impl Quarantine {
     pub fn mend(&mut self, mended: &Entry) -> anyhow::Result<()> {
         self.rewrite(&[mended.id], |_, entry| {
             if entry.id == mended.id {
-                *entry = mended.clone().to_store();
+                *entry = mended.clone().stored();
             }
             true
         })
