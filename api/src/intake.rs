@@ -244,7 +244,7 @@ fn at_fault(error: BookError) -> Result<Outcome, IntakeError> {
 }
 
 /// Why nothing of an erased customer is taken.
-const ERASED: &str = "this customer was erased; nothing more is recorded of them";
+pub const ERASED: &str = "this customer was erased; nothing more is recorded of them";
 
 fn unavailable(error: &BookError) -> IntakeError {
     tracing::error!(%error, "events could not be taken");

@@ -206,7 +206,15 @@ impl Opened {
         let vault = Arc::clone(self.book.vault());
         let (limit, now) = (crate::quarantine::store::LIMIT_BYTES, Timestamp::now());
         let store = Mutex::new(Quarantine::open(self.places.data(), vault, limit, now)?);
-        self.runtime.block_on(drop_erased(&self.book, &store))
+        let swept = self.runtime.block_on(drop_erased(&self.book, &store, &mut None))?;
+        if swept.unjudged > 0 {
+            eprintln!(
+                "{} of the quarantine may be of erased customers: the mapping they were read with \
+                 is gone. See `cxledger quarantine list`, and drop them.",
+                counted(swept.unjudged, "row")
+            );
+        }
+        Ok(swept.dropped)
     }
 
     /// Opens a data directory to read, also beside a process that writes it: it shows what was

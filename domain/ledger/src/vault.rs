@@ -455,6 +455,17 @@ impl Vault {
         matches!(self.slots.of(customer), Some((_, Held::Destroyed)))
     }
 
+    /// Whether the customer's key was destroyed; an error if that cannot be read now.
+    pub fn knows_erased(&self, customer: CustomerId) -> Result<bool, VaultError> {
+        self.slots.is_erased(customer)
+    }
+
+    /// How many keys were destroyed, by any node; an error if that cannot be read now. It reads a
+    /// key store that several nodes write from its file: call it where one may block.
+    pub fn erasures(&self) -> Result<u64, VaultError> {
+        self.slots.erasures()
+    }
+
     /// How many keys there are.
     pub fn counts(&self) -> KeyCounts {
         let (live, destroyed, damaged) = self.slots.counts();

@@ -245,19 +245,9 @@ pub fn who(customers: &Customers, row: &Row, system: &str, source: &str) -> Resu
             Ok(Who::Anonymous(CustomerId(derived_id(&["customer", system, source]))))
         }
         Customers::Subject { subject, kind } => {
-            let text = subject.needed(row)?.trim();
-            if let Ok(customer) = text.parse::<CustomerId>() {
-                return Ok(Who::Anonymous(customer));
-            }
-            let named = text.split_once(':').filter(|(a, b)| !a.is_empty() && !b.is_empty());
-            let Some((scheme, value)) = named else {
-                return Err(Fault::row(
-                    "the subject is a customer's id or scheme:value, such as email:...",
-                ));
-            };
-            let identifier = Identifier { scheme: scheme.into(), value: value.into() };
-            let known = Known { identifier, kind: *kind, name: None, unique: false };
-            Ok(Who::Known(Arc::new(known)))
+            subject_of(subject.needed(row)?, *kind).ok_or_else(|| {
+                Fault::row("the subject is a customer's id or scheme:value, such as email:...")
+            })
         }
         Customers::Known { scheme, id, kind, name, unique } => {
             let identifier =
@@ -269,4 +259,15 @@ pub fn who(customers: &Customers, row: &Row, system: &str, source: &str) -> Resu
             Ok(Who::Known(Arc::new(Known { identifier, kind: *kind, name, unique: *unique })))
         }
     }
+}
+
+/// Whom the subject of a CloudEvent names: a customer's id, or `scheme:value`.
+pub fn subject_of(text: &str, kind: CustomerKind) -> Option<Who> {
+    let text = text.trim();
+    if let Ok(customer) = text.parse::<CustomerId>() {
+        return Some(Who::Anonymous(customer));
+    }
+    let (scheme, value) = text.split_once(':').filter(|(a, b)| !a.is_empty() && !b.is_empty())?;
+    let identifier = Identifier { scheme: scheme.into(), value: value.into() };
+    Some(Who::Known(Arc::new(Known { identifier, kind, name: None, unique: false })))
 }

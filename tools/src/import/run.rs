@@ -184,6 +184,7 @@ impl<'a> Run<'a> {
             }
             Err(fault) => {
                 self.counts.read += 1;
+                let fault = row.fault.clone().unwrap_or(fault);
                 self.refuse(&row, None, Some(entry.id), fault)
             }
         }

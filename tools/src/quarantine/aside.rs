@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use cx_api::ingest::CloudEvent;
-use cx_api::intake::Aside;
+use cx_api::intake::{Aside, ERASED as REFUSED_ERASED};
 use cx_ledger::{Book, Vault};
 use cx_model::{ImportId, derived_id};
 use jiff::Timestamp;
 
-use super::erased::drop_erased;
+use super::erased::{Judged, Swept, drop_erased};
 use super::store::{Entry, LIMIT_BYTES, Quarantine};
+use crate::import::intake::ERASED;
 use crate::import::json::flatten;
 use crate::import::load_mapping;
 use crate::import::run::MappingText;
@@ -38,25 +39,27 @@ impl IngestAside {
     /// Drops the rows of customers who were erased, now and again while the server runs: an
     /// erasure over the API does not wait for it.
     pub async fn drop_erased_rows(self: Arc<Self>, book: Book) {
-        let mut known = None;
+        let mut judged = None;
         let mut every = tokio::time::interval(LOOK_EVERY);
         loop {
             every.tick().await;
-            self.look(&book, &mut known).await;
+            self.look(&book, &mut judged).await;
         }
     }
 
-    /// Drops rows if others are erased than were known to be.
-    async fn look(&self, book: &Book, known: &mut Option<u64>) {
-        let erased = Some(book.vault().counts().destroyed);
-        if *known == erased {
-            return;
-        }
-        match drop_erased(book, &self.store).await {
-            Ok(rows) => {
-                *known = erased;
-                if rows > 0 {
-                    tracing::info!(rows, "rows of erased customers left the quarantine");
+    /// Drops rows if others are erased than were, and of those put in since.
+    async fn look(&self, book: &Book, judged: &mut Option<Judged>) {
+        match drop_erased(book, &self.store, judged).await {
+            Ok(Swept { dropped, unjudged }) => {
+                if dropped > 0 {
+                    tracing::info!(rows = dropped, "rows of erased customers left the quarantine");
+                }
+                if unjudged > 0 {
+                    tracing::warn!(
+                        rows = unjudged,
+                        "rows of the quarantine may be of erased customers: the mapping they were \
+                         read with is gone; see `cxledger quarantine list` and drop them"
+                    );
                 }
             }
             // It is tried again at the next look.
@@ -87,7 +90,7 @@ impl IngestAside {
             file_digest: String::new(),
             line: 0,
             column: None,
-            reason: reason.to_owned(),
+            reason: if reason == REFUSED_ERASED { ERASED } else { reason }.to_owned(),
             mapping: MAPPING.to_owned(),
             mapping_digest: self.mapping.digest.clone(),
             source: Some(event.id.clone()),
@@ -107,37 +110,93 @@ impl Aside for IngestAside {
 #[cfg(test)]
 mod tests {
     use cx_ledger::MemoryLedger;
+    use cx_ledger::vault::{KeySource, STORE_FILE};
     use cx_model::CustomerId;
     use serde_json::json;
 
     use super::*;
 
+    fn sent(n: u32, customer: CustomerId) -> CloudEvent {
+        let event = json!({
+            "specversion": "1.0", "id": n.to_string(), "source": "crm",
+            "type": "cx.InteractionRecorded", "subject": customer.to_string(),
+            "data": { "kind": "call", "channel": "pigeon" },
+        });
+        CloudEvent::from_json(event).unwrap()
+    }
+
+    fn customer(n: u32) -> CustomerId {
+        CustomerId(uuid::Uuid::from_u128(n.into()))
+    }
+
+    fn book(vault: &Arc<Vault>) -> Book {
+        Book::new(Arc::new(MemoryLedger::new()), vault.clone())
+    }
+
     #[tokio::test]
     async fn what_was_sent_of_a_customer_leaves_with_their_erasure() {
         let directory = tempfile::tempdir().unwrap();
         let vault = Arc::new(Vault::in_memory());
-        let book = Book::new(Arc::new(MemoryLedger::new()), vault.clone());
+        let book = book(&vault);
         let aside = IngestAside::open(directory.path(), vault.clone()).unwrap();
-        let customers = [1, 2].map(|n| CustomerId(uuid::Uuid::from_u128(n)));
-        vault.ensure(&customers).unwrap();
-        for (n, customer) in customers.iter().enumerate() {
-            let event = json!({
-                "specversion": "1.0", "id": n.to_string(), "source": "crm",
-                "type": "cx.InteractionRecorded", "subject": customer.to_string(),
-                "data": { "kind": "call", "channel": "pigeon" },
-            });
-            let event = CloudEvent::from_json(event).unwrap();
-            aside.keep(&event, "no such channel").unwrap();
+        vault.ensure(&[1, 2].map(customer)).unwrap();
+        for n in [1, 2] {
+            aside.keep(&sent(n, customer(n)), "no such channel").unwrap();
         }
-        let mut known = None;
+        let mut judged = None;
         let rows = || aside.store.lock().unwrap().len();
-        aside.look(&book, &mut known).await;
+        aside.look(&book, &mut judged).await;
         assert_eq!(rows(), 2);
-        vault.destroy(customers[0]).unwrap();
-        aside.look(&book, &mut known).await;
-        assert_eq!((rows(), known), (1, Some(1)));
+        vault.destroy(customer(1)).unwrap();
+        aside.look(&book, &mut judged).await;
+        assert_eq!(rows(), 1);
         let left = Quarantine::look(directory.path(), vault, Timestamp::now()).unwrap();
         let left = left.entries().unwrap();
-        assert!(left[0].values.iter().any(|(_, value)| *value == customers[1].to_string()));
+        assert!(left[0].values.iter().any(|(_, value)| *value == customer(2).to_string()));
+    }
+
+    #[tokio::test]
+    async fn what_is_sent_of_a_customer_after_their_erasure_leaves_at_the_next_look() {
+        let directory = tempfile::tempdir().unwrap();
+        let vault = Arc::new(Vault::in_memory());
+        let book = book(&vault);
+        let aside = IngestAside::open(directory.path(), vault.clone()).unwrap();
+        vault.ensure(&[1, 2].map(customer)).unwrap();
+        vault.destroy(customer(1)).unwrap();
+        let mut judged = None;
+        aside.look(&book, &mut judged).await;
+        aside.keep(&sent(1, customer(1)), "no such channel").unwrap();
+        aside.keep(&sent(2, customer(2)), "no such channel").unwrap();
+        aside.keep(&sent(3, customer(1)), REFUSED_ERASED).unwrap();
+        let entries = || aside.store.lock().unwrap().entries().unwrap();
+        let refused = entries().pop().unwrap();
+        assert_eq!((refused.reason.as_str(), refused.source), (ERASED, None));
+        assert!(refused.values.is_empty(), "nothing of theirs is stored");
+        aside.look(&book, &mut judged).await;
+        let left: Vec<_> = entries().into_iter().map(|entry| entry.source).collect();
+        assert_eq!(left, [Some("2".to_owned())]);
+    }
+
+    #[tokio::test]
+    async fn keys_that_cannot_be_read_are_no_news_that_nobody_was_erased() {
+        let directory = tempfile::tempdir().unwrap();
+        let keys = directory.path().join("keys");
+        let open = || Vault::open_shared(&keys, &KeySource::DataDirectory).unwrap();
+        let (vault, other) = (Arc::new(open()), open());
+        let book = book(&vault);
+        let aside = IngestAside::open(directory.path(), vault.clone()).unwrap();
+        vault.ensure(&[customer(1)]).unwrap();
+        aside.keep(&sent(1, customer(1)), "no such channel").unwrap();
+        let mut judged = None;
+        aside.look(&book, &mut judged).await;
+        let before = judged.unwrap();
+        other.destroy(customer(1)).unwrap();
+        let away = directory.path().join("away");
+        std::fs::rename(keys.join(STORE_FILE), &away).unwrap();
+        aside.look(&book, &mut judged).await;
+        assert_eq!((aside.store.lock().unwrap().len(), judged), (1, Some(before)));
+        std::fs::rename(&away, keys.join(STORE_FILE)).unwrap();
+        aside.look(&book, &mut judged).await;
+        assert!(aside.store.lock().unwrap().is_empty());
     }
 }

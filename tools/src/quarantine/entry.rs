@@ -5,6 +5,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::import::intake::ERASED;
+
 /// A row that could not be taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -36,6 +38,23 @@ pub struct Entry {
     pub unread: bool,
     /// The names of the columns and what stands in them.
     pub values: Vec<(String, String)>,
+}
+
+impl Entry {
+    /// Whether it was refused because its customer was erased.
+    pub fn is_of_the_erased(&self) -> bool {
+        self.reason == ERASED
+    }
+
+    /// As it is stored. Of a row of somebody who was erased nothing stays but that there was one:
+    /// it is never taken.
+    pub fn stored(mut self) -> Self {
+        if self.is_of_the_erased() {
+            (self.unread, self.source) = (true, None);
+            self.values.clear();
+        }
+        self
+    }
 }
 
 /// What became of a row that was here.

@@ -145,9 +145,20 @@ impl Quarantine {
     /// Every row, oldest first.
     pub fn entries(&self) -> anyhow::Result<Vec<Entry>> {
         let mut entries = Vec::new();
-        for chunk in &self.chunks {
-            entries.extend(self.files.read(&chunk.name)?);
+        for place in 0..self.chunks.len() {
+            entries.extend(self.entries_in(place)?);
         }
+        Ok(entries)
+    }
+
+    /// How many files it was written into; the next rows go into the one with this number.
+    pub fn places(&self) -> usize {
+        self.chunks.len()
+    }
+
+    /// The rows of one file, counted from 0.
+    pub fn entries_in(&self, place: usize) -> anyhow::Result<Vec<Entry>> {
+        let mut entries = self.files.read(&self.chunks[place].name)?;
         entries.retain(|entry| self.holds(entry.id));
         Ok(entries)
     }
@@ -158,6 +169,7 @@ impl Quarantine {
             return Ok(());
         }
         self.held.insert(entry.id, self.chunks.len());
+        let entry = entry.stored();
         let size: usize =
             entry.values.iter().map(|(name, value)| name.len() + value.len() + 8).sum();
         self.waiting_bytes += size + 400;
@@ -192,16 +204,17 @@ impl Quarantine {
             let name = format!("{at:012}-{}-{:06}.sealed", first.import, self.chunks.len());
             let entries = std::mem::take(&mut self.waiting);
             self.waiting_bytes = 0;
-            let size = self.files.replace(&name, &entries)?;
-            if self.size_bytes() + size > self.limit {
-                fs::remove_file(self.files.directory.join(&name))?;
-                bail!(
-                    "the quarantine is full ({} MiB): take or drop rows with `cxledger quarantine`, \
-                     then import the file again; nothing is taken twice",
-                    self.limit >> 20
-                );
+            match self.add(&name, &entries) {
+                Ok(size) => self.chunks.push(Chunk { name, size }),
+                Err(error) => {
+                    // They are nowhere: whoever sends them again must not be told that they are.
+                    for entry in &entries {
+                        self.held.remove(&entry.id);
+                    }
+                    let _ = fs::remove_file(self.files.directory.join(&name));
+                    return Err(error);
+                }
             }
-            self.chunks.push(Chunk { name, size });
         }
         if !self.newly_settled.is_empty() {
             let path = self.files.directory.join("settled");
@@ -211,6 +224,19 @@ impl Quarantine {
             self.newly_settled.clear();
         }
         Ok(())
+    }
+
+    /// Writes a new file of rows, and says how many bytes it has.
+    fn add(&self, name: &str, entries: &[Entry]) -> anyhow::Result<u64> {
+        let size = self.files.replace(name, entries)?;
+        if self.size_bytes() + size > self.limit {
+            bail!(
+                "the quarantine is full ({} MiB): take or drop rows with `cxledger quarantine`, \
+                 then import the file again; nothing is taken twice",
+                self.limit >> 20
+            );
+        }
+        Ok(size)
     }
 
     /// Takes rows out for good, and remembers what became of them.
@@ -232,7 +258,7 @@ impl Quarantine {
     pub fn mend(&mut self, mended: &Entry) -> anyhow::Result<()> {
         self.rewrite(&[mended.id], |_, entry| {
             if entry.id == mended.id {
-                entry.clone_from(mended);
+                *entry = mended.clone().stored();
             }
             true
         })
@@ -364,5 +390,29 @@ mod tests {
         let later = Timestamp::from_second(1_700_000_000 + 91 * 86_400).unwrap();
         let store = Quarantine::open(data.path(), vault.clone(), LIMIT_BYTES, later).unwrap();
         assert!(store.is_empty());
+    }
+
+    #[test]
+    fn a_row_that_could_not_be_written_is_not_here_and_can_be_put_in_again() {
+        let data = tempfile::tempdir().unwrap();
+        let vault = Arc::new(Vault::in_memory());
+        let open = |limit| Quarantine::open(data.path(), vault.clone(), limit, now()).unwrap();
+        let mut store = open(3000);
+        let large = entry(1, &"y".repeat(4000));
+        for _ in 0..2 {
+            store.put(large.clone()).unwrap();
+            assert!(store.write().unwrap_err().to_string().contains("full"));
+            assert!(!store.holds(large.id) && store.is_empty());
+        }
+        let name = format!("{:012}-{}-000000.new", 1_700_000_000, large.import);
+        let in_the_way = data.path().join(FOLDER).join(name);
+        fs::create_dir(&in_the_way).unwrap();
+        store.put(entry(2, "x")).unwrap();
+        store.write().unwrap_err();
+        assert!(!store.holds(entry(2, "").id));
+        fs::remove_dir(&in_the_way).unwrap();
+        store.put(entry(2, "x")).unwrap();
+        store.write().unwrap();
+        assert_eq!(open(LIMIT_BYTES).entries().unwrap(), [entry(2, "x")]);
     }
 }

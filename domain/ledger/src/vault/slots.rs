@@ -24,6 +24,7 @@ use uuid::Uuid;
 
 use super::VaultError;
 
+mod erasures;
 mod shared;
 
 /// The key store's file in the data directory.

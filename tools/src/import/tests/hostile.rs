@@ -3,7 +3,7 @@
 use super::*;
 use std::sync::Mutex;
 
-use crate::quarantine::erased::drop_erased;
+use crate::quarantine::erased::{Swept, drop_erased};
 use crate::quarantine::{mended, must_be_whole, ready, retake};
 
 const SALES: &str = r#"
@@ -142,7 +142,11 @@ fn new_rows_of_an_erased_customer_go_to_quarantine_once_and_old_ones_are_repeate
         house.import_bytes(b"id,who,at,amount\n3,ada,2020-01-02,5\n4,bob,2020-01-02,5\n", SALES);
     let counts = counts.unwrap();
     assert_eq!((counts.taken, counts.quarantined, counts.erased), (1, 1, 1));
-    assert_eq!(house.quarantine().entries().unwrap()[0].reason, "the customer was erased");
+    let entries = house.quarantine().entries().unwrap();
+    assert_eq!(entries[0].reason, "the customer was erased");
+    assert!(entries[0].values.is_empty(), "nothing of hers is stored");
+    let stays = retake(house.data(), &mut house.quarantine(), &entries, None).unwrap().stays;
+    assert_eq!(stays, entries, "and it is never taken");
     assert_eq!(count(&house.events(), "CustomerRegistered"), 2);
     let again = house.import_bytes(file, SALES).unwrap();
     assert_eq!((again.taken, again.repeated, again.quarantined), (0, 2, 0));
@@ -165,7 +169,8 @@ fn rows_of_erased_customers_leave_the_quarantine_and_no_others() {
         7,eve,2020-01-01,five\n";
     assert_eq!(house.import_bytes(file, SALES).unwrap().quarantined, 5);
     let store = Mutex::new(house.quarantine());
-    let dropped = || house.runtime.block_on(drop_erased(&house.book, &store)).unwrap();
+    let sweep = async || drop_erased(&house.book, &store, &mut None).await.unwrap();
+    let dropped = || house.runtime.block_on(sweep()).dropped;
     assert_eq!(dropped(), 0, "nobody is erased yet");
     let ada = house.runtime.block_on(house.book.holder("crm", "ada")).unwrap().unwrap();
     house.book.vault().destroy(ada).unwrap();
@@ -175,6 +180,29 @@ fn rows_of_erased_customers_leave_the_quarantine_and_no_others() {
     let again = house.import_bytes(file, SALES).unwrap();
     assert_eq!(house.quarantine().entries().unwrap().len(), 3, "and they do not come back");
     assert_eq!(again.taken, 0);
+}
+
+#[test]
+fn unread_rows_of_a_named_subject_are_judged_and_those_without_a_mapping_are_counted() {
+    let house = House::new();
+    let mapping = SALES.replace(
+        "[customer]\nscheme = \"crm\"\nid = { column = \"who\" }\n",
+        "[customer]\nsubject = { column = \"who\" }\n",
+    );
+    let file = b"id,who,at,amount\n1,crm:ada,2020-01-01,5\n2,crm:bob,2020-01-01,5\n\
+        3,x,crm:ada,2020-01-01,5\n4,x,crm:bob,2020-01-01,5\n";
+    assert_eq!(house.import_bytes(file, &mapping).unwrap().quarantined, 2);
+    let ada = house.runtime.block_on(house.book.holder("crm", "ada")).unwrap().unwrap();
+    house.book.vault().destroy(ada).unwrap();
+    let store = Mutex::new(house.quarantine());
+    let sweep = async || drop_erased(&house.book, &store, &mut None).await.unwrap();
+    let swept = || house.runtime.block_on(sweep());
+    assert_eq!(swept(), Swept { dropped: 1, unjudged: 0 });
+    let left = house.quarantine().entries().unwrap();
+    assert_eq!(left.iter().map(|entry| entry.line).collect::<Vec<_>>(), [5]);
+    let copy = format!("quarantine/mappings/{}.toml", left[0].mapping_digest);
+    std::fs::remove_file(house.directory.path().join(copy)).unwrap();
+    assert_eq!(swept(), Swept { dropped: 0, unjudged: 1 });
 }
 
 #[test]
