@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::{Book, BookError, PAGE};
 use crate::decode::decode;
+use crate::error::ReadError;
 use crate::port::{Direction, RawEvent};
 use crate::vault::Place;
 
@@ -47,7 +48,7 @@ impl Book {
     ) -> Result<Review, BookError> {
         let mut review = Review { alive: 0, to: None };
         if let Some(since) = since {
-            let there = self.ledger().read_all(since.position, Direction::Backwards, 1).await?;
+            let there = self.last_up_to(since.position).await?;
             let same = |event: &RawEvent| (event.position, event.id) == (since.position, since.id);
             review.to = there.first().filter(|event| same(event)).map(|_| since);
         }
@@ -64,6 +65,21 @@ impl Book {
                     .map_err(|_| BookError::Stopped)??;
             review.alive += alive;
             (opened, review.to) = (so_far, Some(to));
+        }
+    }
+
+    /// The event at a position that was kept, or what is before it. None where the ledger takes no
+    /// such position: an event store that was exchanged refuses one that is none of its own.
+    async fn last_up_to(&self, position: Position) -> Result<Vec<RawEvent>, ReadError> {
+        let ledger = self.ledger();
+        match ledger.read_all(position, Direction::Backwards, 1).await {
+            // If it reads elsewhere, it is the position.
+            Err(ReadError::Engine { .. }) => {
+                let head = ledger.head().await?;
+                ledger.read_all(head, Direction::Backwards, 1).await?;
+                Ok(Vec::new())
+            }
+            there => there,
         }
     }
 
