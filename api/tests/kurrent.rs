@@ -9,6 +9,8 @@ mod cluster;
 mod counting;
 #[path = "kurrent/leading.rs"]
 mod leading;
+#[path = "kurrent/losing.rs"]
+mod losing;
 #[path = "kurrent/proxy.rs"]
 mod proxy;
 #[path = "kurrent/secure.rs"]

@@ -15,7 +15,7 @@ use super::proxy::Proxy;
 use super::server::{Server, quick};
 
 /// So many events of so many bytes, in several streams.
-async fn fill(ledger: &MemoryLedger, from: u64, count: u64, bytes: usize) {
+pub async fn fill(ledger: &MemoryLedger, from: u64, count: u64, bytes: usize) {
     let data = bytes::Bytes::from(format!("\"{}\"", "x".repeat(bytes)));
     for n in (from..from + count).step_by(100) {
         let event = |n: u64| RawNewEvent {

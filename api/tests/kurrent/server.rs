@@ -90,6 +90,16 @@ impl Server {
         Self { address, runtime: Some(runtime) }
     }
 
+    /// One that refuses to read from positions beyond its last, as an event store does.
+    pub fn start_refusing(ledger: Arc<dyn Ledger>, last: u64) -> Self {
+        let (runtime, listener, address) = Self::bind(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let endpoint = Endpoint::free(ledger, None, Drain::default());
+        let router = endpoint.router(address).layer(from_fn_with_state(last, refusing));
+        let listener = listener.tap_io(|socket| socket.set_nodelay(true).unwrap());
+        runtime.spawn(async move { axum::serve(listener, router).await });
+        Self { address, runtime: Some(runtime) }
+    }
+
     /// A ledger on it.
     pub async fn ledger(&self) -> KurrentLedger {
         ledger_at(&[self.address]).await
@@ -121,6 +131,45 @@ async fn ending(State(ends): State<watch::Receiver<u64>>, ask: Request, next: Ne
         Some((frame?, (Some(body), ends, subscription)))
     });
     Response::from_parts(parts, Body::new(StreamBody::new(frames.boxed())))
+}
+
+/// Refuses reads of all events from a position beyond the last.
+async fn refusing(State(last): State<u64>, ask: Request, next: Next) -> Response {
+    if !ask.uri().path().ends_with(".Streams/Read") {
+        return next.run(ask).await;
+    }
+    let (parts, mut body) = ask.into_parts();
+    let mut message = Vec::new();
+    // A call's only message; the stream of a subscription's calls stays open after it.
+    while let Some(Ok(frame)) = body.frame().await {
+        message.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
+        let whole = message.get(1..5).map(|length| u32::from_be_bytes(length.try_into().unwrap()));
+        if whole.is_some_and(|length| message.len() >= 5 + length as usize) {
+            break;
+        }
+    }
+    if commit_of(&message).is_some_and(|commit| commit > last) {
+        return Response::builder()
+            .header("content-type", "application/grpc")
+            .header("grpc-status", "3")
+            .header("grpc-message", "Trying to read from an invalid position.")
+            .body(Body::empty())
+            .unwrap();
+    }
+    next.run(Request::from_parts(parts, Body::from(message))).await
+}
+
+/// Where a read of all events begins, if that is a position: the first field of the first field of
+/// the first field of the request.
+fn commit_of(message: &[u8]) -> Option<u64> {
+    let mut rest = message.get(5..)?;
+    let varint = |rest: &mut &[u8]| prost::encoding::decode_varint(rest).ok();
+    for field in [0x0a, 0x12, 0x0a] {
+        (varint(&mut rest)? == field).then_some(())?;
+        varint(&mut rest)?;
+    }
+    (varint(&mut rest)? == 0x08).then_some(())?;
+    varint(&mut rest)
 }
 
 /// Binds where the last server may not be quite gone.

@@ -118,7 +118,15 @@ impl Inner {
 
     /// Forgets what an earlier process counted, unless its last event is where it was.
     async fn check_marks(&self, position: Position, id: Uuid) -> Result<(), ReadError> {
-        let there = self.read_backwards(position, 1, self.deadline()).await?;
+        let there = match self.read_backwards(position, 1, self.deadline()).await {
+            // An event store takes no position that is none of its own. If it reads elsewhere, it
+            // is the position.
+            Err(ReadError::Engine { .. }) => {
+                self.read_head().await?;
+                Vec::new()
+            }
+            there => there?,
+        };
         let same = there.first().is_some_and(|event| (event.position, event.id) == (position, id));
         if !same {
             tracing::warn!("what was counted before was of another ledger; counting anew");
@@ -146,6 +154,10 @@ impl Inner {
             }
             if position < end {
                 let between = self.read_forwards(mark.position, census::APART, deadline).await?;
+                let mut census = self.census();
+                for (event, ordinal) in between.iter().zip(mark.ordinal + 1..) {
+                    census.check(event.position, ordinal)?;
+                }
                 let count = between.partition_point(|event| event.position <= position);
                 return Ok(mark.ordinal + count as u64);
             }
@@ -206,7 +218,9 @@ impl Inner {
             }
         }
         let mut ordinal = self.ordinal_at(first.position).await?;
+        let mut census = self.census();
         for event in &mut events {
+            census.check(event.position, ordinal)?;
             event.ordinal = ordinal;
             ordinal = match direction {
                 Direction::Forwards => ordinal + 1,
@@ -229,9 +243,10 @@ impl Inner {
                 if latest > time {
                     return Ok(mark.position);
                 }
-                self.census().take(mark.position, event)?;
-                mark.position = event.position;
-                mark.latest = latest;
+                let mut census = self.census();
+                census.take(mark.position, event)?;
+                mark = census::Mark { position: event.position, ordinal: mark.ordinal + 1, latest };
+                census.check(mark.position, mark.ordinal)?;
             }
         }
     }

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::{Book, BookError, PAGE};
 use crate::decode::decode;
+use crate::error::ReadError;
 use crate::port::{Direction, RawEvent};
 use crate::vault::{Place, SealedBy};
 
@@ -69,14 +70,15 @@ struct Found {
 }
 
 impl Book {
-    /// Looks at the keys of what was appended after an earlier look. Fails with
+    /// Looks at the keys of what was appended after an earlier look, or of everything where the
+    /// ledger does not have the event at which that ended. Fails with
     /// [`BookError::ForeignKeys`] where values were sealed with other keys and not accepted. Keys of
     /// customers who were erased since are destroyed if `repeat` is set, and counted in any case. A
     /// damaged key is counted and no reason to fail.
     pub async fn review_keys(&self, how: ReviewHow) -> Result<Review, BookError> {
         let mut to = None;
         if let Some(since) = how.since {
-            let there = self.ledger().read_all(since.position, Direction::Backwards, 1).await?;
+            let there = self.last_up_to(since.position).await?;
             let same = |event: &RawEvent| (event.position, event.id) == (since.position, since.id);
             to = there.first().filter(|event| same(event)).map(|_| since);
         }
@@ -102,6 +104,21 @@ impl Book {
                 foreign: found.accepted,
                 to,
             }),
+        }
+    }
+
+    /// The event at a position that was kept, or what is before it. None where the ledger takes no
+    /// such position: an event store that was exchanged refuses one that is none of its own.
+    async fn last_up_to(&self, position: Position) -> Result<Vec<RawEvent>, ReadError> {
+        let ledger = self.ledger();
+        match ledger.read_all(position, Direction::Backwards, 1).await {
+            // If it reads elsewhere, it is the position.
+            Err(ReadError::Engine { .. }) => {
+                let head = ledger.head().await?;
+                ledger.read_all(head, Direction::Backwards, 1).await?;
+                Ok(Vec::new())
+            }
+            there => there,
         }
     }
 

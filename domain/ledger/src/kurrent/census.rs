@@ -1,5 +1,8 @@
 //! The events counted in order: what numbers them, says when was what, and sees what is missing.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 
 use cx_model::{Position, StreamName};
@@ -110,6 +113,45 @@ impl Census {
         self.marks[after.max(1) - 1]
     }
 
+    /// Fails if a reader who counted reaches a position with another number than was counted: so
+    /// many events below it are gone since.
+    pub fn check(&mut self, position: Position, ordinal: u64) -> Result<(), ReadError> {
+        self.whole()?;
+        let mark = self.mark_at(position);
+        let agrees = if position == mark.position {
+            ordinal == mark.ordinal
+        } else {
+            ordinal > mark.ordinal && self.mark_after(position).is_none_or(|n| ordinal < n.ordinal)
+        };
+        if agrees {
+            return Ok(());
+        }
+        self.lose(
+            format!(
+                "events up to position {position} are gone from the event store, or are others: \
+                 they were scavenged, truncated or deleted; restore them from a backup"
+            ),
+            position,
+        )
+    }
+
+    /// The first mark after a position; `None` where counting has not come so far.
+    fn mark_after(&self, position: Position) -> Option<Mark> {
+        if self.end.position <= position {
+            return None;
+        }
+        let after = self.marks.partition_point(|mark| mark.position <= position);
+        Some(self.marks.get(after).copied().unwrap_or(self.end))
+    }
+
+    /// Notes that events are gone: nothing is counted or numbered any more.
+    fn lose(&mut self, what: String, position: Position) -> Result<(), ReadError> {
+        self.find(what);
+        self.file.give_up();
+        self.gone = Some(position);
+        self.whole()
+    }
+
     /// Counts an event that follows on another, if it is the next; fails if one of its stream is
     /// missing before it.
     pub fn take(&mut self, before: Position, event: &RawEvent) -> Result<(), ReadError> {
@@ -162,9 +204,8 @@ impl Census {
                 "events of a stream are gone from the event store: they were scavenged, truncated \
                  or deleted; restore them from a backup"
             );
-            self.find(format!("stream {stream}: revisions {next} to {revision} are missing"));
-            self.gone = Some(position);
-            return self.whole();
+            let what = format!("stream {stream}: revisions {next} to {revision} are missing");
+            return self.lose(what, position);
         }
         self.revisions.insert(known, revision);
         if self.file.is_kept() {
@@ -173,94 +214,13 @@ impl Census {
         Ok(())
     }
 
-    /// Notes what an operator should know, once.
+    /// Notes what an operator should know, once. It is found again by reading, so the next process
+    /// has to read everything: what was counted is no longer kept.
     pub fn find(&mut self, what: String) {
+        self.file.give_up();
         if self.findings.len() < FINDINGS && !self.findings.contains(&what) {
             tracing::error!("{what}");
             self.findings.push(what);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use bytes::Bytes;
-    use uuid::Uuid;
-
-    use super::*;
-
-    fn event(position: u64, stream: &str, revision: u64) -> RawEvent {
-        RawEvent {
-            position: Position::from_parts(position, position - 1),
-            ordinal: 0,
-            stream: StreamName::new(stream).unwrap(),
-            revision,
-            id: Uuid::from_u128(u128::from(position)),
-            event_type: "T".into(),
-            recorded_at: Timestamp::from_second(position as i64).unwrap(),
-            data: Bytes::new(),
-            metadata: Bytes::new(),
-        }
-    }
-
-    #[test]
-    fn events_are_counted_once_and_in_order_whoever_brings_them() {
-        let mut census = Census::default();
-        let mut before = Position::START;
-        for n in 1..=1_000 {
-            let event = event(n * 10, &format!("case-{}", n % 7), (n - 1) / 7);
-            let revision = if n % 7 == 0 { n / 7 - 1 } else { n / 7 };
-            let event = RawEvent { revision, ..event };
-            census.take(before, &event).unwrap();
-            // Told again by another follower.
-            census.take(before, &event).unwrap();
-            before = event.position;
-        }
-        assert_eq!((census.end().ordinal, census.end().position), (1_000, before));
-        let mark = census.mark_at(Position::from_parts(5_130, 5_129));
-        assert!(mark.ordinal == 512 && mark.position.commit() == 5_120, "{mark:?}");
-        let mark = census.mark_as_of(Timestamp::from_second(2_570).unwrap());
-        assert_eq!(mark.ordinal, 256);
-        assert_eq!(census.mark_as_of(Timestamp::UNIX_EPOCH).ordinal, 0);
-    }
-
-    #[test]
-    fn a_stream_that_lost_its_beginning_or_a_piece_stops_the_count() {
-        for (first, second) in [(1, 2), (0, 2)] {
-            let mut census = Census::default();
-            let one = event(10, "case-1", first);
-            let two = event(20, "case-1", second);
-            let counted =
-                census.take(Position::START, &one).and_then(|()| census.take(one.position, &two));
-            assert!(matches!(counted, Err(ReadError::Truncated { .. })), "{counted:?}");
-            assert!(census.whole().is_err() && census.findings.len() == 1);
-        }
-    }
-
-    #[test]
-    fn a_gap_is_seen_across_a_restart() {
-        let directory = tempfile::tempdir().unwrap();
-        let marks = Marks { path: directory.path().join("marks"), write: true };
-        let (mut census, last) = Census::open(&marks);
-        assert!(last.is_none());
-        let mut before = Position::START;
-        for n in 0..BLOCK + 10 {
-            let event = event((n + 1) * 10, &format!("case-{}", n % 8), n / 8);
-            census.take(before, &event).unwrap();
-            before = event.position;
-        }
-        drop(census);
-        for lost in [false, true] {
-            let (mut census, last) = Census::open(&marks);
-            let (position, id) = last.unwrap();
-            assert_eq!((census.end().position, census.end().ordinal), (position, BLOCK));
-            assert_eq!(id, Uuid::from_u128(u128::from(position.commit())));
-            let next = event(BLOCK * 10 + 10, "case-0", BLOCK / 8 + u64::from(lost));
-            assert_eq!(census.take(position, &next).is_err(), lost);
-        }
-        let (mut census, _) = Census::open(&marks);
-        census.forget();
-        assert_eq!(census.end().ordinal, 0);
-        assert!(Census::open(&marks).1.is_none());
     }
 }

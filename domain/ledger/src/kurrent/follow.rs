@@ -286,7 +286,12 @@ impl<'a> Following<'a> {
         };
         self.ordinal += 1;
         event.ordinal = self.ordinal;
-        if let Err(error) = self.inner.census().take(self.last, &event) {
+        let taken = {
+            let mut census = self.inner.census();
+            let taken = census.take(self.last, &event);
+            taken.and_then(|()| census.check(event.position, event.ordinal))
+        };
+        if let Err(error) = taken {
             return Some(Given::For(error));
         }
         self.last = event.position;

@@ -112,6 +112,12 @@ impl MarksFile {
         }
     }
 
+    /// Forgets everything, and takes no more blocks.
+    pub fn give_up(&mut self) {
+        self.forget();
+        self.file = None;
+    }
+
     /// The hash of a stream's name.
     pub fn hash(&self, stream: &StreamName) -> u64 {
         let (hash, _) = Hkdf::<Sha256>::extract(Some(&self.key), stream.as_str().as_bytes());

@@ -83,7 +83,9 @@ impl Inner {
         wanted: usize,
         deadline: Instant,
     ) -> Result<Page, ReadError> {
-        let options = options.filter(filter()).max_count(wanted);
+        // A follower that lags would look like a ledger that was put back, whatever node the address
+        // prefers.
+        let options = options.filter(filter()).max_count(wanted).requires_leader(true);
         let options = &authenticated(options, self.clients.settings.authentication());
         let call =
             |client: Client| async move { collect(client.read_all(options).await?, wanted).await };
