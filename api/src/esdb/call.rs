@@ -94,7 +94,7 @@ impl Call {
     /// for.
     pub fn bringing(self, limit: usize) -> (Self, Held) {
         let (parts, body) = self.request.into_parts();
-        let (counted, held) = self.endpoint.shared.room.counted(body);
+        let (counted, held) = self.endpoint.shared.room.counted(self.caller.name.clone(), body);
         let request = Request::from_parts(parts, counted);
         (Self { limit, request, ..self }, held)
     }

@@ -30,14 +30,14 @@ pub(super) async fn call(method: &str, call: Call) -> Response {
     match method {
         "Read" => call.answers(|question| read(Arc::clone(store), drain.clone(), question)).await,
         "Append" => {
-            // What it holds is given back when the call ends.
-            let (call, _held) = call.bringing(MESSAGE_LIMIT);
+            // What it holds is given back when the append is done, or the call ends before it.
+            let (call, held) = call.bringing(MESSAGE_LIMIT);
             call.questions(|parts| {
                 let (store, allowed) = (Arc::clone(store), allowed.clone());
-                let caller = caller.clone();
+                let (caller, held) = (caller.clone(), held.clone());
                 async move {
                     allowed?;
-                    append::append(store, caller, parts).await
+                    append::append(store, caller, parts, held).await
                 }
             })
             .await
@@ -49,7 +49,7 @@ pub(super) async fn call(method: &str, call: Call) -> Response {
                 let (caller, held) = (caller.clone(), held.clone());
                 async move {
                     allowed?;
-                    Ok(batch::batches(store, caller, parts, held))
+                    Ok(batch::batches(store, caller, parts, held, batch::LONGEST))
                 }
             })
             .await
