@@ -232,3 +232,73 @@ fn told(fault: &Fault) -> InnerStatus {
     };
     InnerStatus { code: code as i32, message: fault.to_string(), detail: Some(detail) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use axum::body::Body;
+    use cx_ledger::MemoryLedger;
+    use tonic::codec::{Codec, ProstCodec};
+
+    use super::*;
+    use crate::esdb::room::Room;
+
+    /// Batches of which these bytes come, and then nothing more.
+    fn of(room: &Room, bytes: Vec<u8>) -> BoxStream<'static, Result<BatchResp, Status>> {
+        let sent = stream::iter([Ok::<_, Infallible>(bytes)]).chain(stream::pending());
+        let (body, held) = room.counted(None, Body::from_stream(sent));
+        let decoder = ProstCodec::<BatchResp, BatchReq>::default().decoder();
+        let parts = Streaming::new_request(decoder, body, None, None);
+        let store = Arc::new(Store::new(Arc::new(MemoryLedger::new()), None));
+        batches(store, Caller::LOCAL, parts, held, Duration::from_millis(20))
+    }
+
+    fn framed(part: &BatchReq) -> Vec<u8> {
+        let mut frame = vec![0];
+        frame.extend((part.encoded_len() as u32).to_be_bytes());
+        frame.extend(part.encode_to_vec());
+        frame
+    }
+
+    #[tokio::test]
+    async fn a_batch_that_is_never_completed_ends_its_stream_and_gives_its_room_back() {
+        let room = Room::default();
+        let correlation = Some(WireId::text(Uuid::from_u128(1)));
+        let begun = framed(&BatchReq { correlation, ..BatchReq::default() });
+        let all = room.free();
+        for bytes in [begun.clone(), begun[..begun.len() - 1].to_vec()] {
+            let mut answers = of(&room, bytes);
+            let status = answers.next().await.unwrap().unwrap_err();
+            assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
+            assert!(answers.next().await.is_none());
+            drop(answers);
+            assert_eq!(room.free(), all);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stream_with_nothing_begun_may_wait() {
+        let mut answers = of(&Room::default(), Vec::new());
+        let waiting = tokio::time::timeout(Duration::from_millis(100), answers.next());
+        assert!(waiting.await.is_err());
+    }
+
+    #[tokio::test]
+    async fn an_append_has_its_room_until_it_is_done_though_its_caller_is_gone() {
+        let room = Room::default();
+        let all = room.free();
+        let (mut body, held) = room.counted(None, Body::from(vec![7; 100]));
+        http_body_util::BodyExt::frame(&mut body).await.unwrap().unwrap();
+        let store = Arc::new(Store::new(Arc::new(MemoryLedger::new()), None));
+        let stream = StreamName::new("room-1").unwrap();
+        let (caller, taken) = (Caller::LOCAL, held.part(100));
+        let append = appended(store, caller, stream, Expected::Any, Vec::new(), taken);
+        assert!(futures::FutureExt::now_or_never(append).is_none());
+        drop((body, held));
+        assert_eq!(room.free(), all - 100);
+        while room.free() < all {
+            tokio::task::yield_now().await;
+        }
+    }
+}

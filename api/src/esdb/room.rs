@@ -63,6 +63,12 @@ impl Room {
         (Body::new(counted), held)
     }
 
+    /// How much is free.
+    #[cfg(test)]
+    pub fn free(&self) -> usize {
+        self.free.available_permits()
+    }
+
     fn share_of(&self, caller: Option<Arc<str>>) -> Arc<Semaphore> {
         let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
         shares.retain(|_, share| share.strong_count() > 0);
