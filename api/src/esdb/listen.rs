@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::conn::auto::{Builder, Connection as Connecting};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -111,7 +111,7 @@ async fn talk(
     let service = answering(router, requests.clone());
     let talking = builder.serve_connection(TokioIo::new(stream), service);
     let rest = Rest { first: patience.head, later: patience.idle, grace: GRACE };
-    let ended = converse(talking, |talking| talking.graceful_shutdown(), requests, rest, ending);
+    let ended = converse(talking, Connecting::graceful_shutdown, requests, rest, ending);
     if let Err(error) = ended.await {
         tracing::debug!(%error, "a client's connection ended");
     }

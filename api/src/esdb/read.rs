@@ -283,3 +283,26 @@ impl AllRead {
         Ok(Some((told, self)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::esdb::wire::streams::ReadContent;
+
+    #[tokio::test]
+    async fn a_page_has_its_room_until_more_is_asked_for() {
+        let room = Pages::default();
+        let all = room.free();
+        let page = |left: u64| async move {
+            let told = (0..3).map(|number| message(ReadContent::LastRevision(number + 1)));
+            Ok((left > 0).then(|| (told.collect(), left - 1)))
+        };
+        let mut told = pages(room.clone(), 1, |_| false, page);
+        for _ in 0..3 {
+            told.next().await.unwrap().unwrap();
+            assert!(room.free() < all);
+        }
+        assert!(told.next().await.is_none());
+        assert_eq!(room.free(), all);
+    }
+}

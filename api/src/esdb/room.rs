@@ -22,13 +22,16 @@ const SHARE: usize = BYTES / 4;
 /// How long an append waits for room before it is told to come again.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Callers by name, and what each may still have.
+type Shares = HashMap<Option<Arc<str>>, Weak<Semaphore>>;
+
 /// Room for what clients send. Clones share it.
 #[derive(Debug, Clone)]
 pub(super) struct Room {
     free: Arc<Semaphore>,
     share: usize,
     /// What each caller who has some may still have.
-    shares: Arc<Mutex<HashMap<Option<Arc<str>>, Weak<Semaphore>>>>,
+    shares: Arc<Mutex<Shares>>,
     patience: Duration,
 }
 

@@ -33,7 +33,7 @@ struct Trips {
 
 /// A feed that ends for ever once feeds break.
 struct Feed {
-    feed: Box<dyn Follow>,
+    follow: Box<dyn Follow>,
     breaks: watch::Receiver<usize>,
     made: usize,
 }
@@ -47,7 +47,7 @@ impl Follow for Feed {
                 _ = self.breaks.wait_for(|breaks| *breaks > made) => {
                     Err(ReadError::Engine { reason: "a test wants it".into() })
                 }
-                read = self.feed.next(limit) => read,
+                read = self.follow.next(limit) => read,
             }
         }
         .boxed()
@@ -195,7 +195,7 @@ impl Ledger for Tripping {
     fn follow(&self, after: Position) -> Box<dyn Follow> {
         let breaks = self.trips.breaks.subscribe();
         let made = *breaks.borrow();
-        Box::new(Feed { feed: self.ledger.follow(after), breaks, made })
+        Box::new(Feed { follow: self.ledger.follow(after), breaks, made })
     }
 
     fn health(&self) -> Health {
