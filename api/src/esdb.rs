@@ -25,6 +25,7 @@ mod state;
 mod store;
 mod streams;
 mod subscribe;
+mod taking;
 mod tls;
 mod whole;
 mod wire;
@@ -41,6 +42,7 @@ use guard::Guard;
 use persistent::Groups;
 use room::Room;
 use store::Store;
+use taking::Pages;
 
 /// The protocol over a ledger. Clones share everything.
 #[derive(Clone)]
@@ -54,6 +56,7 @@ struct Shared {
     drain: Drain,
     instance: Uuid,
     room: Room,
+    pages: Pages,
     groups: Arc<Groups>,
 }
 
@@ -74,8 +77,8 @@ impl Endpoint {
         let store = Arc::new(store);
         let groups = Arc::new(Groups::new(Arc::clone(&store), drain.clone()));
         let instance = Uuid::new_v4();
-        let room = Room::default();
-        Self { shared: Arc::new(Shared { store, tokens, drain, instance, room, groups }) }
+        let (room, pages) = (Room::default(), Pages::default());
+        Self { shared: Arc::new(Shared { store, tokens, drain, instance, room, pages, groups }) }
     }
 
     /// Everything that is answered on the socket with this address.

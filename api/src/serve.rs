@@ -1,21 +1,26 @@
 //! Listening, and ending well: what was begun is answered, subscribers are told goodbye.
 
 pub(crate) mod connection;
+pub(crate) mod resting;
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
+use tower::ServiceExt;
 
 use connection::{Connection, accepted};
+use resting::{Answering, Requests, Rest, converse};
 
 use crate::auth::Tokens;
 
@@ -107,11 +112,14 @@ pub struct Patience {
     pub head: Duration,
     /// How many connections are open at once. Those beyond wait to be accepted.
     pub connections: usize,
+    /// How long an HTTP/2 connection may have no request open before it is ended. Its first has as
+    /// long as a head has.
+    pub idle: Duration,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { head: Duration::from_secs(15), connections: 4096 }
+        Self { head: Duration::from_secs(15), connections: 4096, idle: Duration::from_mins(1) }
     }
 }
 
@@ -139,7 +147,7 @@ pub async fn serve_patiently(
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(patience.head);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(patience.head);
-    let open = GracefulShutdown::new();
+    let open = Drain::default();
     let places = Arc::new(Semaphore::new(patience.connections));
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
@@ -162,26 +170,56 @@ pub async fn serve_patiently(
             }
         };
         accepted(&stream);
-        let service = TowerToHyperService::new(router.clone());
+        let requests = Requests::default();
+        let service = answering(router.clone(), requests.clone());
         let stream = TokioIo::new(Connection::new(stream, place, patience.head));
-        let connection = builder.serve_connection_with_upgrades(stream, service);
-        let connection = open.watch(connection.into_owned());
+        let connection = builder.serve_connection_with_upgrades(stream, service).into_owned();
+        let rest = Rest { first: patience.head, later: patience.idle, grace: GRACE };
+        let ending = open.watch();
         tokio::spawn(async move {
+            let end = |open: Pin<&mut auto::UpgradeableConnection<'_, _, _, _>>| {
+                open.graceful_shutdown();
+            };
             // A client that goes away or never finishes its request is no fault of ours.
-            if let Err(error) = connection.await {
+            if let Err(error) = converse(connection, end, requests, rest, ending).await {
                 tracing::debug!(%error, "a connection ended early");
             }
         });
     }
     drop(listener);
     drain.begin();
-    if tokio::time::timeout(GRACE, open.shutdown()).await.is_err() {
+    open.begin();
+    if tokio::time::timeout(GRACE, open.all_closed()).await.is_err() {
         tracing::warn!("requests were still open when the server ended");
     } else if tokio::time::timeout(GRACE, drain.all_closed()).await.is_err() {
         // Upgraded connections are not the listener's any more.
         tracing::warn!("streams were still open when the server ended");
     }
     Ok(())
+}
+
+/// A router whose answers are counted among the requests of a connection until they are sent.
+pub(crate) fn answering(
+    router: Router,
+    requests: Requests,
+) -> impl hyper::service::Service<
+    hyper::Request<Incoming>,
+    Response = hyper::Response<Body>,
+    Error = Infallible,
+    Future: Send + 'static,
+> + Clone
++ Send
++ 'static {
+    hyper_util::service::TowerToHyperService::new(tower::service_fn(
+        move |request: hyper::Request<Incoming>| {
+            let open = requests.begin();
+            let answer = router.clone().oneshot(request.map(Body::new));
+            async move {
+                let body = |body| Body::new(Answering::new(body, open));
+                answer.await.map(|answer| answer.map(body))
+            }
+        },
+    ))
 }
 
 #[cfg(test)]
@@ -254,5 +292,55 @@ mod tests {
         drop(first);
         second.await.unwrap();
         stop().await;
+    }
+
+    #[tokio::test]
+    async fn an_http_2_connection_that_asks_for_nothing_is_ended_and_one_that_asks_is_not() {
+        let short = Duration::from_millis(50);
+        // The short ones end it, the long one would be noticed.
+        for (head, idle, asks) in
+            [(short, Duration::from_hours(1), false), (Duration::from_hours(1), short, true)]
+        {
+            let patience = Patience { head, idle, ..Patience::default() };
+            let (address, stop) = serving(patience).await;
+            let socket = TcpStream::connect(address).await.unwrap();
+            let (mut sender, connection) = hyper::client::conn::http2::handshake::<_, _, Body>(
+                TokioExecutor::new(),
+                TokioIo::new(socket),
+            )
+            .await
+            .unwrap();
+            let connection = tokio::spawn(connection);
+            if asks {
+                let request = hyper::Request::get("http://localhost/").body(Body::empty());
+                let answer = sender.send_request(request.unwrap()).await.unwrap();
+                assert_eq!(answer.status(), 200);
+            }
+            // The server ends it with a goodbye: a client that keeps `sender` would wait for ever.
+            connection.await.unwrap().unwrap();
+            assert!(sender.is_closed());
+            stop().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_that_is_open_keeps_its_connection() {
+        let requests = Requests::default();
+        let open = requests.begin();
+        let short = Duration::from_millis(1);
+        let rest = Rest { first: short, later: short, grace: short };
+        let (ended, is_ended) = tokio::sync::oneshot::channel::<()>();
+        let connection = async move {
+            for _ in 0..20 {
+                tokio::time::sleep(short).await;
+            }
+            ended.send(()).unwrap();
+            drop(open);
+            std::future::pending::<Result<(), Infallible>>().await
+        };
+        let drain = Drain::default();
+        let ended = converse(connection, |_| {}, requests, rest, drain.watch());
+        ended.await.unwrap();
+        is_ended.await.unwrap();
     }
 }

@@ -9,6 +9,7 @@ use tonic::codegen::tokio_stream::StreamExt;
 
 use super::event::{expectation, proposed};
 use super::fault::{Fault, append_too_large, unread};
+use super::room::{Held, Taken};
 use super::store::{Outcome, Proposed, Store};
 use super::whole::whole;
 use super::wire::shared::{CurrentRevision, Empty};
@@ -46,6 +47,7 @@ pub(super) async fn append(
     store: Arc<Store>,
     caller: Caller,
     mut parts: Streaming<AppendReq>,
+    held: Held,
 ) -> Result<AppendResp, tonic::Status> {
     let too_large = |status| unread(status, EVENT_LIMIT);
     let first = parts.next().await.transpose().map_err(too_large)?.and_then(|part| part.content);
@@ -60,22 +62,29 @@ pub(super) async fn append(
             _ => return Err(Fault::Bad("an append has its options once".into()).into()),
         }
     }
-    let result = match appended(store, caller, stream, expected, gathered.events).await? {
+    let (events, room) = (gathered.events, held.all());
+    let result = match appended(store, caller, stream, expected, events, room).await? {
         Outcome::Appended(appended) => AppendResult::Success(success(&appended)),
         Outcome::Conflict(actual) => AppendResult::WrongVersion(wrong_version(expected, actual)),
     };
     Ok(AppendResp { result: Some(result) })
 }
 
-/// Appends, to its end even if the client goes away.
+/// Appends, to its end even if the client goes away; until then it has its room.
 pub(super) async fn appended(
     store: Arc<Store>,
     caller: Caller,
     stream: StreamName,
     expected: Expected,
     events: Vec<Proposed>,
+    room: Option<Taken>,
 ) -> Result<Outcome, Fault> {
-    whole(async move { store.append(&caller, stream, expected, events).await }).await
+    whole(async move {
+        let outcome = store.append(&caller, stream, expected, events).await;
+        drop(room);
+        outcome
+    })
+    .await
 }
 
 /// The answer to an append that is durable.

@@ -18,6 +18,7 @@ use tonic::{Code, Status, Streaming};
 use super::Endpoint;
 use super::fault::{Fault, unread};
 use super::room::Held;
+use super::taking::{UNTAKEN, taken};
 use crate::auth::Caller;
 
 /// The largest answer: a link with what it points at, and what surrounds them.
@@ -94,7 +95,7 @@ impl Call {
     /// for.
     pub fn bringing(self, limit: usize) -> (Self, Held) {
         let (parts, body) = self.request.into_parts();
-        let (counted, held) = self.endpoint.shared.room.counted(body);
+        let (counted, held) = self.endpoint.shared.room.counted(self.caller.name.clone(), body);
         let request = Request::from_parts(parts, counted);
         (Self { limit, request, ..self }, held)
     }
@@ -126,7 +127,8 @@ impl Call {
             async { answer.await.map(tonic::Response::new) }
         });
         let mut grpc = grpc::<A, Q>(self.limit);
-        in_time((LONGEST, self.limit), grpc.server_streaming(service, self.request)).await
+        let answer = in_time((LONGEST, self.limit), grpc.server_streaming(service, self.request));
+        answer.await.map(|body| taken(body, UNTAKEN))
     }
 
     /// A method with a stream of questions and one answer.

@@ -7,6 +7,7 @@ use cx_ledger::{Direction, RawEvent};
 use cx_model::{Position, StreamName};
 use futures::stream::{self, BoxStream, StreamExt};
 use jiff::Timestamp;
+use prost::Message;
 use tonic::Status;
 
 use super::event::Ids;
@@ -16,6 +17,7 @@ use super::links::Links;
 use super::portion::Portion;
 use super::state::{Deleted, StreamState};
 use super::store::Store;
+use super::taking::Pages;
 use super::wire::shared::StreamIdentifier;
 use super::wire::streams::{
     FromPosition, FromRevision, NotFound, ReadContent, ReadOptions, ReadResp,
@@ -33,6 +35,7 @@ pub(super) fn message(content: ReadContent) -> ReadResp {
 #[derive(Clone)]
 pub(super) struct Telling {
     pub store: Arc<Store>,
+    pub room: Pages,
     pub ids: Ids,
     pub resolve_links: bool,
     /// Whether the first and last positions are told as well.
@@ -40,9 +43,10 @@ pub(super) struct Telling {
 }
 
 impl Telling {
-    pub fn of(store: &Arc<Store>, options: &ReadOptions) -> Self {
+    pub fn of(store: &Arc<Store>, room: Pages, options: &ReadOptions) -> Self {
         Self {
             store: Arc::clone(store),
+            room,
             ids: Ids::of(options.ids.as_ref()),
             resolve_links: options.resolve_links,
             ends: options.control.is_some_and(|control| control.compatibility >= 1),
@@ -63,26 +67,49 @@ impl Telling {
     }
 }
 
-/// Pages until one is empty.
-pub(super) fn pages<S, F, R>(state: S, next: F) -> Answer
+/// Pages until one is empty. Each has its room until it is sent: before it is read, unless it waits
+/// for what is not there yet.
+pub(super) fn pages<S, F, R>(room: Pages, state: S, waits: fn(&S) -> bool, next: F) -> Answer
 where
     S: Send + 'static,
     F: Fn(S) -> R + Send + Sync + Clone + 'static,
     R: Future<Output = Result<Option<(VecDeque<ReadResp>, S)>, Fault>> + Send + 'static,
 {
     let pages = stream::unfold(Some(state), move |state| {
-        let next = next.clone();
+        let (next, room) = (next.clone(), room.clone());
         async move {
             // A long search for what a filter wants leaves others their turn.
             tokio::task::consume_budget().await;
-            match next(state?).await {
-                Ok(Some((page, state))) => Some((page.into_iter().map(Ok).collect(), Some(state))),
+            let state = state?;
+            let told = async {
+                let unread = if waits(&state) { None } else { Some(room.unread().await?) };
+                let Some((page, state)) = next(state).await? else { return Ok::<_, Fault>(None) };
+                let place = room.of(unread, size(&page)).await?;
+                Ok(Some((page, place, state)))
+            };
+            match told.await {
+                Ok(Some((page, place, state))) => {
+                    Some((page.into_iter().map(Ok).collect(), Some(place), Some(state)))
+                }
                 Ok(None) => None,
-                Err(fault) => Some((VecDeque::from([Err(Status::from(fault))]), None)),
+                Err(fault) => Some((VecDeque::from([Err(Status::from(fault))]), None, None)),
             }
+            .map(|(page, place, state)| ((page, place), state))
         }
     });
-    pages.flat_map(stream::iter).boxed()
+    let told = |(page, place): (VecDeque<Result<ReadResp, Status>>, Option<_>)| {
+        stream::iter(page.into_iter().inspect(move |_| _ = &place))
+    };
+    pages.flat_map(told).boxed()
+}
+
+/// What a page takes up: its messages, and the largest once more as it is sent.
+fn size(page: &VecDeque<ReadResp>) -> usize {
+    let (all, largest) = page
+        .iter()
+        .map(Message::encoded_len)
+        .fold((0, 0), |(all, most), size| (all + size, size.max(most)));
+    all + largest
 }
 
 /// A read of one stream.
@@ -138,7 +165,7 @@ pub(super) async fn read_stream(
         portion: Portion::default(),
         ended: false,
     };
-    Ok(pages(read, StreamRead::page))
+    Ok(pages(read.telling.room.clone(), read, |_| false, StreamRead::page))
 }
 
 /// What the metadata say of a stream, unless it or its subject is deleted for ever.
@@ -219,7 +246,7 @@ pub(super) async fn read_all(
     };
     let portion = Portion::default();
     let read = AllRead { telling, direction, from, filter, left: count, portion, ended: false };
-    Ok(pages(read, AllRead::page))
+    Ok(pages(read.telling.room.clone(), read, |_| false, AllRead::page))
 }
 
 impl AllRead {
@@ -254,5 +281,28 @@ impl AllRead {
         self.left -= read.len() as u64;
         let told = self.telling.tell(read).await?;
         Ok(Some((told, self)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::esdb::wire::streams::ReadContent;
+
+    #[tokio::test]
+    async fn a_page_has_its_room_until_more_is_asked_for() {
+        let room = Pages::default();
+        let all = room.free();
+        let page = |left: u64| async move {
+            let told = (0..3).map(|number| message(ReadContent::LastRevision(number + 1)));
+            Ok((left > 0).then(|| (told.collect(), left - 1)))
+        };
+        let mut told = pages(room.clone(), 1, |_| false, page);
+        for _ in 0..3 {
+            told.next().await.unwrap().unwrap();
+            assert!(room.free() < all);
+        }
+        assert!(told.next().await.is_none());
+        assert_eq!(room.free(), all);
     }
 }

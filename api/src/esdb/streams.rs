@@ -14,6 +14,7 @@ use super::filter::Filter;
 use super::read::{Answer, Telling, read_all, read_stream};
 use super::store::Store;
 use super::subscribe::{to_all, to_stream, until_drained};
+use super::taking::Pages;
 use super::whole::whole;
 use super::wire::streams::{
     DeletePosition, DeleteReq, DeleteResp, ReadFilter, ReadOf, ReadReq, ReadUntil,
@@ -28,16 +29,21 @@ pub(super) async fn call(method: &str, call: Call) -> Response {
     let caller = call.caller.clone();
     let allowed = access::must_write(&caller);
     match method {
-        "Read" => call.answers(|question| read(Arc::clone(store), drain.clone(), question)).await,
+        "Read" => {
+            call.answers(|question| {
+                read(Arc::clone(store), shared.pages.clone(), drain.clone(), question)
+            })
+            .await
+        }
         "Append" => {
-            // What it holds is given back when the call ends.
-            let (call, _held) = call.bringing(MESSAGE_LIMIT);
+            // What it holds is given back when the append is done, or the call ends before it.
+            let (call, held) = call.bringing(MESSAGE_LIMIT);
             call.questions(|parts| {
                 let (store, allowed) = (Arc::clone(store), allowed.clone());
-                let caller = caller.clone();
+                let (caller, held) = (caller.clone(), held.clone());
                 async move {
                     allowed?;
-                    append::append(store, caller, parts).await
+                    append::append(store, caller, parts, held).await
                 }
             })
             .await
@@ -49,7 +55,7 @@ pub(super) async fn call(method: &str, call: Call) -> Response {
                 let (caller, held) = (caller.clone(), held.clone());
                 async move {
                     allowed?;
-                    Ok(batch::batches(store, caller, parts, held))
+                    Ok(batch::batches(store, caller, parts, held, batch::LONGEST))
                 }
             })
             .await
@@ -79,10 +85,15 @@ async fn delete(
     Ok(DeleteResp { position: Some(DeletePosition::Position(position.into())) })
 }
 
-async fn read(store: Arc<Store>, drain: Drain, question: ReadReq) -> Result<Answer, Status> {
+async fn read(
+    store: Arc<Store>,
+    room: Pages,
+    drain: Drain,
+    question: ReadReq,
+) -> Result<Answer, Status> {
     let missing = |what: &str| Fault::Bad(format!("{what} missing in the question"));
     let options = question.options.ok_or_else(|| missing("the options are"))?;
-    let telling = Telling::of(&store, &options);
+    let telling = Telling::of(&store, room, &options);
     let direction = match options.direction {
         0 => Direction::Forwards,
         1 => Direction::Backwards,

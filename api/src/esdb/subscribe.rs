@@ -94,7 +94,9 @@ pub(super) async fn to_stream(
         confirmed: false,
         deleted: false,
     };
-    Ok(pages(subscription, StreamSubscription::page))
+    let (room, waits) =
+        (subscription.telling.room.clone(), |one: &StreamSubscription| one.live.is_some());
+    Ok(pages(room, subscription, waits, StreamSubscription::page))
 }
 
 impl StreamSubscription {
@@ -181,7 +183,8 @@ pub(super) async fn to_all(
         live: false,
         confirmed: false,
     };
-    Ok(pages(subscription, AllSubscription::page))
+    let room = subscription.telling.room.clone();
+    Ok(pages(room, subscription, |one| one.live, AllSubscription::page))
 }
 
 impl AllSubscription {

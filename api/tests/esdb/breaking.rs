@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eventstore::{
-    DeletePersistentSubscriptionOptions, Error, EventData, GetPersistentSubscriptionInfoOptions,
-    PersistentSubscriptionEvent, PersistentSubscriptionOptions, StreamPosition,
+    Client, DeletePersistentSubscriptionOptions, Error, EventData,
+    GetPersistentSubscriptionInfoOptions, NakAction, PersistentSubscription,
+    PersistentSubscriptionEvent, PersistentSubscriptionOptions, PersistentSubscriptionToAllOptions,
+    ReplayParkedMessagesOptions, ResolvedEvent, StreamPosition,
     SubscribeToPersistentSubscriptionOptions, SubscribeToStreamOptions, SubscriptionEvent,
     TombstoneStreamOptions,
 };
@@ -93,11 +95,16 @@ async fn a_deletion_of_a_group_is_done_whole_though_its_client_gives_up() {
     let options = PersistentSubscriptionOptions::default();
     client.create_persistent_subscription("room-1", "desk", &options).await.unwrap();
     ledger.hold("$persistentsubscriptions");
-    let impatient = DeletePersistentSubscriptionOptions::default();
-    let impatient = impatient.deadline(Duration::from_millis(100));
-    let late = client.delete_persistent_subscription("room-1", "desk", &impatient).await;
-    assert!(matches!(late.unwrap_err(), Error::DeadlineExceeded));
+    let impatient = client.clone();
+    let given_up = tokio::spawn(async move {
+        let options = DeletePersistentSubscriptionOptions::default();
+        impatient.delete_persistent_subscription("room-1", "desk", &options).await
+    });
     timeout(PATIENCE, ledger.until_held()).await.unwrap();
+    given_up.abort();
+    assert!(given_up.await.unwrap_err().is_cancelled());
+    // What is sent after it on the same connection is heard after it.
+    client.append_to_stream("room-2", &any(), event(0)).await.unwrap();
     ledger.release();
     let options = GetPersistentSubscriptionInfoOptions::default();
     let gone = async {
@@ -110,4 +117,80 @@ async fn a_deletion_of_a_group_is_done_whole_though_its_client_gives_up() {
     };
     let gone = timeout(PATIENCE, gone).await.unwrap();
     assert!(matches!(gone, Error::ResourceNotFound), "{gone:?}");
+}
+
+/// A consumer of the group to all.
+async fn consumer(client: &Client) -> PersistentSubscription {
+    let options = SubscribeToPersistentSubscriptionOptions::default();
+    client.subscribe_to_persistent_subscription_to_all("desk", &options).await.unwrap()
+}
+
+/// The next event, or the error with which the consumer ends.
+async fn told(consumer: &mut PersistentSubscription) -> Result<ResolvedEvent, Error> {
+    loop {
+        let told = timeout(PATIENCE, consumer.next_subscription_event()).await.unwrap()?;
+        if let PersistentSubscriptionEvent::EventAppeared { event, .. } = told {
+            return Ok(event);
+        }
+    }
+}
+
+async fn group_to_all(client: &Client) -> PersistentSubscription {
+    let options = PersistentSubscriptionToAllOptions::default().start_from(StreamPosition::Start);
+    client.create_persistent_subscription_to_all("desk", &options).await.unwrap();
+    consumer(client).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parked_events_that_were_found_are_told_though_the_next_cannot_be_read() {
+    let ledger = Tripping::default();
+    let server = Server::over(Arc::new(ledger.clone())).await;
+    let client = server.client();
+    let mut first = group_to_all(&client).await;
+    let streams = ["room-1", "room-2", "room-3"];
+    for (number, stream) in streams.into_iter().enumerate() {
+        client.append_to_stream(stream, &any(), event(number as u64)).await.unwrap();
+    }
+    for _ in streams {
+        let event = told(&mut first).await.unwrap();
+        first.nack(&event, NakAction::Park, "later").await.unwrap();
+    }
+    let parked = async {
+        let options = GetPersistentSubscriptionInfoOptions::default();
+        loop {
+            let info = client.get_persistent_subscription_info_to_all("desk", &options).await;
+            if info.unwrap().stats.parked_message_count == 3 {
+                break;
+            }
+        }
+    };
+    timeout(PATIENCE, parked).await.unwrap();
+    ledger.fail("room-2", true);
+    let options = ReplayParkedMessagesOptions::default();
+    client.replay_parked_messages_to_all("desk", &options).await.unwrap();
+    assert!(matches!(told(&mut first).await.unwrap_err(), Error::ServerError(_)));
+    ledger.fail("room-2", false);
+    let mut second = consumer(&client).await;
+    for stream in streams {
+        let event = told(&mut second).await.unwrap();
+        assert_eq!(event.get_original_event().stream_id(), stream);
+        second.ack(&event).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_whose_feed_ended_goes_on_with_another_when_a_consumer_comes_back() {
+    let ledger = Tripping::default();
+    let server = Server::over(Arc::new(ledger.clone())).await;
+    let client = server.client();
+    let mut first = group_to_all(&client).await;
+    client.append_to_stream("room-1", &any(), event(0)).await.unwrap();
+    let event_0 = told(&mut first).await.unwrap();
+    first.ack(&event_0).await.unwrap();
+    ledger.break_feeds();
+    assert!(matches!(told(&mut first).await.unwrap_err(), Error::ServerError(_)));
+    let mut second = consumer(&client).await;
+    client.append_to_stream("room-1", &any(), event(1)).await.unwrap();
+    // The acknowledgement of the first may have come too late.
+    while told(&mut second).await.unwrap().get_original_event().revision != 1 {}
 }

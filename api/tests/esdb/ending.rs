@@ -1,15 +1,24 @@
 //! Subscriptions end with their client or with an error that says what to do, never with OK.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
+use cx_api::esdb::Endpoint;
+use cx_api::esdb::listen::{choose_cryptography, listen_patiently};
+use cx_api::serve::{Drain, Patience as ServerPatience};
+use cx_ledger::MemoryLedger;
 use eventstore::{
     DeletePersistentSubscriptionOptions, Error, NakAction, PersistentSubscription,
     PersistentSubscriptionEvent, PersistentSubscriptionOptions, StreamPosition,
     SubscribeToPersistentSubscriptionOptions,
 };
+use hyper::client::conn::http2::handshake;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-use super::raw::{field, open, whole};
+use super::raw::{call, field, open, whole};
 use super::server::{Server, any, event};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -92,4 +101,27 @@ async fn a_consumer_ends_with_its_group_or_when_it_stops_and_another_goes_on() {
     client.delete_persistent_subscription("room-1", "desk", &options).await.unwrap();
     let error = timeout(PATIENCE, consumer_end(&mut second)).await.unwrap();
     assert!(is_dropped(&error), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_asks_for_nothing_leaves_its_place_to_another() {
+    choose_cryptography();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let drain = Drain::default();
+    let endpoint = Endpoint::free(Arc::new(MemoryLedger::new()), None, drain.clone());
+    let head = Duration::from_millis(200);
+    let patience = ServerPatience { head, connections: 1, ..ServerPatience::default() };
+    let serving = tokio::spawn(listen_patiently(endpoint, listener, None, patience));
+    let socket = TcpStream::connect(address).await.unwrap();
+    let (idle, connection) =
+        handshake::<_, _, Body>(TokioExecutor::new(), TokioIo::new(socket)).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let (status, _) =
+        timeout(PATIENCE, call(address, "gossip.Gossip/Read", &[], &[])).await.unwrap();
+    assert_eq!(status, 200);
+    timeout(PATIENCE, connection).await.unwrap().unwrap().unwrap();
+    assert!(idle.is_closed());
+    drain.begin();
+    serving.await.unwrap();
 }

@@ -27,6 +27,31 @@ struct Trips {
     held: watch::Sender<HashSet<String>>,
     waiting: watch::Sender<usize>,
     largest: AtomicUsize,
+    /// How often the feeds broke.
+    breaks: watch::Sender<usize>,
+}
+
+/// A feed that ends for ever once feeds break.
+struct Feed {
+    follow: Box<dyn Follow>,
+    breaks: watch::Receiver<usize>,
+    made: usize,
+}
+
+impl Follow for Feed {
+    fn next(&mut self, limit: usize) -> BoxFuture<'_, Result<Vec<RawEvent>, ReadError>> {
+        let made = self.made;
+        async move {
+            tokio::select! {
+                biased;
+                _ = self.breaks.wait_for(|breaks| *breaks > made) => {
+                    Err(ReadError::Engine { reason: "a test wants it".into() })
+                }
+                read = self.follow.next(limit) => read,
+            }
+        }
+        .boxed()
+    }
 }
 
 impl Tripping {
@@ -38,6 +63,11 @@ impl Tripping {
         } else {
             failing.remove(stream)
         };
+    }
+
+    /// Every feed that is open fails, now and whenever it is asked again; others do not.
+    pub fn break_feeds(&self) {
+        self.trips.breaks.send_modify(|breaks| *breaks += 1);
     }
 
     /// Appends to this stream, and reads forwards of it, wait from now on.
@@ -163,7 +193,9 @@ impl Ledger for Tripping {
     }
 
     fn follow(&self, after: Position) -> Box<dyn Follow> {
-        self.ledger.follow(after)
+        let breaks = self.trips.breaks.subscribe();
+        let made = *breaks.borrow();
+        Box::new(Feed { follow: self.ledger.follow(after), breaks, made })
     }
 
     fn health(&self) -> Health {

@@ -45,7 +45,12 @@ impl Source {
         loop {
             let ledger = self.store.ledger();
             if let Some(feed) = &mut self.feed {
-                let mut events = feed.next(limit).await?;
+                let read = feed.next(limit).await;
+                if read.is_err() {
+                    // It may stay at its end: another goes on from the same place.
+                    self.feed = None;
+                }
+                let mut events = read?;
                 if let Some(stream) = &self.stream {
                     let next = self.next;
                     events.retain(|event| event.stream == *stream && event.revision >= next);
