@@ -31,14 +31,6 @@ pub(super) struct Shared {
     reading: Mutex<File>,
 }
 
-#[cfg(test)]
-impl Shared {
-    /// Reads from another file from now on.
-    pub(super) fn read_from(&mut self, file: File) {
-        self.reading = Mutex::new(file);
-    }
-}
-
 /// The lock of all processes, until it is dropped.
 pub(super) struct Turn<'a> {
     shared: &'a Shared,
@@ -221,5 +213,13 @@ impl Slots {
         self.sync_file()?;
         self.durable.store(written, Ordering::Release);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+impl Shared {
+    /// Reads from another file from now on.
+    pub(super) fn read_from(&mut self, file: File) {
+        self.reading = Mutex::new(file);
     }
 }
