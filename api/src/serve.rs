@@ -329,18 +329,16 @@ mod tests {
         let open = requests.begin();
         let short = Duration::from_millis(1);
         let rest = Rest { first: short, later: short, grace: short };
-        let (ended, is_ended) = tokio::sync::oneshot::channel::<()>();
+        let (answer, is_answered) = tokio::sync::oneshot::channel::<()>();
         let connection = async move {
-            for _ in 0..20 {
-                tokio::time::sleep(short).await;
-            }
-            ended.send(()).unwrap();
+            is_answered.await.unwrap();
             drop(open);
             std::future::pending::<Result<(), Infallible>>().await
         };
         let drain = Drain::default();
-        let ended = converse(connection, |_| {}, requests, rest, drain.watch());
+        let mut ended = Box::pin(converse(connection, |_| {}, requests, rest, drain.watch()));
+        assert!(tokio::time::timeout(20 * short, &mut ended).await.is_err());
+        answer.send(()).unwrap();
         ended.await.unwrap();
-        is_ended.await.unwrap();
     }
 }
