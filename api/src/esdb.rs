@@ -37,7 +37,7 @@ use cx_ledger::{Book, Ledger};
 use uuid::Uuid;
 
 use crate::auth::Tokens;
-use crate::serve::Drain;
+use crate::serve::{Answering, Drain};
 use guard::Guard;
 use persistent::Groups;
 use room::Room;
@@ -82,7 +82,11 @@ impl Endpoint {
     }
 
     /// Everything that is answered on the socket with this address.
-    pub fn router(&self, address: SocketAddr) -> axum::Router {
-        dispatch::router(self.clone(), address)
+    pub fn service(&self, address: SocketAddr) -> impl Answering {
+        let endpoint = self.clone();
+        tower::service_fn(move |request| {
+            let endpoint = endpoint.clone();
+            async move { Ok(dispatch::answer(endpoint, address, request).await) }
+        })
     }
 }

@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -20,7 +22,7 @@ use tokio::sync::{Semaphore, watch};
 use tower::ServiceExt;
 
 use connection::{Connection, accepted};
-use resting::{Answering, Requests, Rest, converse};
+use resting::{Counted, Requests, Rest, converse};
 
 use crate::auth::Tokens;
 
@@ -198,9 +200,28 @@ pub async fn serve_patiently(
     Ok(())
 }
 
-/// A router whose answers are counted among the requests of a connection until they are sent.
+/// Something that answers every request, such as a router.
+pub trait Answering:
+    tower::Service<Request, Response = Response, Error = Infallible, Future: Send + 'static>
+    + Clone
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<S> Answering for S where
+    S: tower::Service<Request, Response = Response, Error = Infallible, Future: Send + 'static>
+        + Clone
+        + Send
+        + Sync
+        + 'static
+{
+}
+
+/// A service whose answers are counted among the requests of a connection until they are sent.
 pub(crate) fn answering(
-    router: Router,
+    service: impl Answering,
     requests: Requests,
 ) -> impl hyper::service::Service<
     hyper::Request<Incoming>,
@@ -213,9 +234,9 @@ pub(crate) fn answering(
     hyper_util::service::TowerToHyperService::new(tower::service_fn(
         move |request: hyper::Request<Incoming>| {
             let open = requests.begin();
-            let answer = router.clone().oneshot(request.map(Body::new));
+            let answer = service.clone().oneshot(request.map(Body::new));
             async move {
-                let body = |body| Body::new(Answering::new(body, open));
+                let body = |body| Body::new(Counted::new(body, open));
                 answer.await.map(|answer| answer.map(body))
             }
         },

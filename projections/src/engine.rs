@@ -11,6 +11,7 @@ pub(crate) mod generation;
 mod past;
 mod reader;
 mod registry;
+mod room;
 mod roots;
 mod status;
 mod worker;
@@ -90,7 +91,8 @@ pub struct Options {
     /// What each view's database may keep in memory, in bytes.
     pub cache_bytes: u64,
     /// How many bytes of changed rows all views together may hold back while they fold history.
-    pub overlay_bytes: usize,
+    /// `None`: by the length of the history and the memory that is free.
+    pub overlay_bytes: Option<usize>,
     /// Fold nothing after this position: for views as they stood.
     pub until: Option<Position>,
     /// Compare all rows with their root after the start, in the background.
@@ -102,7 +104,7 @@ impl Default for Options {
         Self {
             views: crate::all_views(),
             cache_bytes: 4 << 20,
-            overlay_bytes: 96 << 20,
+            overlay_bytes: None,
             until: None,
             check_rows: true,
         }
@@ -164,9 +166,11 @@ impl Engine {
     ) -> Result<Self, OpenError> {
         let (ledger, handle) = (anchor.ledger.clone(), anchor.handle.clone());
         let (stop, stopped) = watch::channel(false);
+        let target = wanted.ordinal;
+        let overlay_bytes = options.overlay_bytes.unwrap_or_else(|| room::overlay_bytes(target));
         let overlay_bytes_now = Arc::default();
         let surroundings =
-            Surroundings { directory, options, target: wanted.ordinal, overlay_bytes_now, anchor };
+            Surroundings { directory, options, target, overlay_bytes, overlay_bytes_now, anchor };
         let opened = options.views.iter().map(|view| view.open(&surroundings));
         let opened = opened.collect::<Result<Vec<_>, _>>()?;
         // A view far behind the others reads on its own, so that the others are live at once.

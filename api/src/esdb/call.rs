@@ -9,6 +9,8 @@ use axum::extract::Request;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use cx_ledger::{APPEND_LIMIT, EVENT_LIMIT};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use prost::Message;
 use tonic::codec::ProstCodec;
@@ -72,7 +74,7 @@ fn patience(headers: &HeaderMap) -> Duration {
 /// question over the limit of messages is answered as clients know it.
 async fn in_time(
     (patience, limit): (Duration, usize),
-    answer: impl Future<Output = axum::http::Response<tonic::body::Body>>,
+    answer: BoxFuture<'_, axum::http::Response<tonic::body::Body>>,
 ) -> Response {
     let late = || Fault::Late("no answer within the deadline; its outcome is not known".into());
     let Ok(answer) = tokio::time::timeout(patience, answer).await else {
@@ -112,7 +114,8 @@ impl Call {
             let answer = method(question.into_inner());
             async { answer.await.map(tonic::Response::new) }
         });
-        in_time((patience, self.limit), grpc::<A, Q>(self.limit).unary(service, self.request)).await
+        let mut grpc = grpc::<A, Q>(self.limit);
+        in_time((patience, self.limit), grpc.unary(service, self.request).boxed()).await
     }
 
     /// A method with one question and a stream of answers.
@@ -127,8 +130,8 @@ impl Call {
             async { answer.await.map(tonic::Response::new) }
         });
         let mut grpc = grpc::<A, Q>(self.limit);
-        let answer = in_time((LONGEST, self.limit), grpc.server_streaming(service, self.request));
-        answer.await.map(|body| taken(body, UNTAKEN))
+        let answer = grpc.server_streaming(service, self.request).boxed();
+        in_time((LONGEST, self.limit), answer).await.map(|body| taken(body, UNTAKEN))
     }
 
     /// A method with a stream of questions and one answer.
@@ -146,11 +149,8 @@ impl Call {
             let answer = method(questions.into_inner());
             async { answer.await.map(tonic::Response::new) }
         });
-        in_time(
-            (patience, self.limit),
-            grpc::<A, Q>(self.limit).client_streaming(service, self.request),
-        )
-        .await
+        let mut grpc = grpc::<A, Q>(self.limit);
+        in_time((patience, self.limit), grpc.client_streaming(service, self.request).boxed()).await
     }
 
     /// A method with streams both ways.
@@ -165,7 +165,7 @@ impl Call {
             async { answer.await.map(tonic::Response::new) }
         });
         let mut grpc = grpc::<A, Q>(self.limit);
-        in_time((LONGEST, self.limit), grpc.streaming(service, self.request)).await
+        in_time((LONGEST, self.limit), grpc.streaming(service, self.request).boxed()).await
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use axum::extract::Request;
 use axum::http::{StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use futures::FutureExt;
 use tonic::Status;
 
 use super::call::{Call, PLAIN_LIMIT, refused, unknown};
@@ -15,23 +15,16 @@ use crate::auth::{Caller, Role};
 /// The largest question to a service that asks nobody who they are.
 const OPEN_LIMIT: usize = 4 << 10;
 
-/// Everything that the endpoint answers.
-pub(super) fn router(endpoint: Endpoint, address: SocketAddr) -> axum::Router {
-    let live = get(|| async { StatusCode::NO_CONTENT });
-    let call = move |request: Request| {
-        let endpoint = endpoint.clone();
-        async move { answer(endpoint, address, request).await }
-    };
-    axum::Router::new()
-        .route("/health/live", live.head(|| async { StatusCode::NO_CONTENT }))
-        .fallback(call)
-}
-
-async fn answer(endpoint: Endpoint, address: SocketAddr, request: Request) -> Response {
+/// Answers one request. What it becomes lies in a box of its own: a request is moved several times
+/// on its way here and to its task, and the largest service would be moved along with each.
+pub(super) async fn answer(endpoint: Endpoint, address: SocketAddr, request: Request) -> Response {
     let headers = request.headers();
     let is_grpc = headers
         .get("content-type")
         .is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
+    if request.uri().path() == "/health/live" {
+        return StatusCode::NO_CONTENT.into_response();
+    }
     if !is_grpc {
         return (StatusCode::NOT_FOUND, "this is an event store: ask with one of its clients\n")
             .into_response();
@@ -58,10 +51,12 @@ async fn answer(endpoint: Endpoint, address: SocketAddr, request: Request) -> Re
     let limit = if open { OPEN_LIMIT } else { PLAIN_LIMIT };
     let call = Call { endpoint, caller, address, limit, request };
     match service {
-        "streams.Streams" => streams::call(method, call).await,
-        "server_features.ServerFeatures" => node::features(method, call).await,
-        "gossip.Gossip" => node::gossip(method, call).await,
-        "persistent_subscriptions.PersistentSubscriptions" => persistent::call(method, call).await,
+        "streams.Streams" => streams::call(method, call).boxed().await,
+        "server_features.ServerFeatures" => node::features(method, call).boxed().await,
+        "gossip.Gossip" => node::gossip(method, call).boxed().await,
+        "persistent_subscriptions.PersistentSubscriptions" => {
+            persistent::call(method, call).boxed().await
+        }
         _ => unknown(),
     }
 }

@@ -16,7 +16,7 @@ use super::prompt::Prompt;
 pub use super::tls::{Tls, TlsError, choose_cryptography};
 use crate::serve::connection::{Connection, accepted};
 use crate::serve::resting::{Requests, Rest, converse};
-use crate::serve::{Draining, Patience, answering};
+use crate::serve::{Answering, Draining, Patience, answering};
 
 /// How many clients may be connected, how long one may take to begin TLS, to say its first words
 /// and to ask something, and how long it may stay without asking more.
@@ -43,7 +43,7 @@ pub async fn listen_patiently(
     patience: Patience,
 ) {
     let address = listener.local_addr().unwrap_or_else(|_| SocketAddr::from(([127, 0, 0, 1], 0)));
-    let router = endpoint.router(address);
+    let service = endpoint.service(address);
     let drain = endpoint.shared.drain.clone();
     let room = Arc::new(Semaphore::new(patience.connections));
     let acceptor = tls.map(|Tls(config)| TlsAcceptor::from(config));
@@ -63,8 +63,8 @@ pub async fn listen_patiently(
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
-        let (router, acceptor, ending) = (router.clone(), acceptor.clone(), drain.watch());
-        tokio::spawn(meet(socket, place, acceptor, (router, patience), ending));
+        let (service, acceptor, ending) = (service.clone(), acceptor.clone(), drain.watch());
+        tokio::spawn(meet(socket, place, acceptor, (service, patience), ending));
     }
     drop((draining, listener, endpoint));
     if tokio::time::timeout(GRACE, drain.all_closed()).await.is_err() {
@@ -76,7 +76,7 @@ async fn meet(
     socket: TcpStream,
     place: OwnedSemaphorePermit,
     acceptor: Option<TlsAcceptor>,
-    served: (axum::Router, Patience),
+    served: (impl Answering, Patience),
     ending: Draining,
 ) {
     accepted(&socket);
@@ -94,7 +94,7 @@ async fn meet(
 
 async fn talk(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    (router, patience): (axum::Router, Patience),
+    (service, patience): (impl Answering, Patience),
     ending: Draining,
 ) {
     let mut builder = Builder::new(TokioExecutor::new());
@@ -108,7 +108,7 @@ async fn talk(
         .initial_stream_window_size(1 << 20)
         .initial_connection_window_size(4 << 20);
     let requests = Requests::default();
-    let service = answering(router, requests.clone());
+    let service = answering(service, requests.clone());
     let talking = builder.serve_connection(TokioIo::new(stream), service);
     let rest = Rest { first: patience.head, later: patience.idle, grace: GRACE };
     let ended = converse(talking, Connecting::graceful_shutdown, requests, rest, ending);

@@ -1,57 +1,75 @@
 //! Connections that ask for nothing: their requests are counted, and who has none for long goes.
 
 use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use hyper::body::{Frame, SizeHint};
-use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::Draining;
 
-/// What is open on a connection.
-#[derive(Debug, Clone, Copy, Default)]
-struct Count {
-    open: usize,
-    any: bool,
+/// The requests of one connection. Clones share the count.
+///
+/// A request only counts: nobody is woken by it. Who waits for a connection to rest looks when it
+/// might have rested long enough.
+#[derive(Debug, Clone)]
+pub(crate) struct Requests(Arc<Tally>);
+
+#[derive(Debug)]
+struct Tally {
+    begun: Instant,
+    open: AtomicUsize,
+    any: AtomicBool,
+    /// When one ended last, in microseconds since `begun`.
+    ended: AtomicU64,
 }
 
-/// The requests of one connection. Clones share the count.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Requests(watch::Sender<Count>);
+impl Default for Requests {
+    fn default() -> Self {
+        let (open, any, ended) = Default::default();
+        Self(Arc::new(Tally { begun: Instant::now(), open, any, ended }))
+    }
+}
 
 /// A request that is open until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Open(watch::Sender<Count>);
+pub(crate) struct Open(Arc<Tally>);
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.send_modify(|count| count.open -= 1);
+        let now = self.0.begun.elapsed().as_micros() as u64;
+        self.0.ended.fetch_max(now, Ordering::Relaxed);
+        // Who sees the count sees when it became so.
+        self.0.open.fetch_sub(1, Ordering::Release);
     }
 }
 
 impl Requests {
     /// Another request.
     pub(crate) fn begin(&self) -> Open {
-        self.0.send_modify(|count| *count = Count { open: count.open + 1, any: true });
-        Open(self.0.clone())
+        self.0.any.store(true, Ordering::Relaxed);
+        self.0.open.fetch_add(1, Ordering::Relaxed);
+        Open(Arc::clone(&self.0))
     }
 
     /// Until none was open for so long: `first` before any came, `later` after the last.
     async fn none_for(&self, first: Duration, later: Duration) {
-        let mut counts = self.0.subscribe();
+        let start = Instant::now();
         loop {
-            let count = *counts.borrow_and_update();
-            if count.open > 0 {
-                // The sender is here: it cannot be gone.
-                let _ = counts.changed().await;
-                continue;
-            }
-            let patience = if count.any { later } else { first };
-            if tokio::time::timeout(patience, counts.changed()).await.is_err() {
+            let is_open = self.0.open.load(Ordering::Acquire) > 0;
+            let any = self.0.any.load(Ordering::Relaxed);
+            let patience = if any { later } else { first };
+            let ended = Duration::from_micros(self.0.ended.load(Ordering::Relaxed));
+            // One that is open ends after now, and so no rest is over before that.
+            let since = if is_open { Instant::now() } else { start.max(self.0.begun + ended) };
+            if !is_open && since.elapsed() >= patience {
                 return;
             }
+            tokio::time::sleep_until(since + patience).await;
         }
     }
 }
@@ -98,19 +116,19 @@ where
 }
 
 /// The body of an answer: its request is open while it is there.
-pub(crate) struct Answering {
+pub(crate) struct Counted {
     body: Body,
     _request: Open,
 }
 
-impl Answering {
+impl Counted {
     /// An answer to a request.
     pub fn new(body: Body, request: Open) -> Self {
         Self { body, _request: request }
     }
 }
 
-impl hyper::body::Body for Answering {
+impl hyper::body::Body for Counted {
     type Data = Bytes;
     type Error = axum::Error;
 

@@ -73,7 +73,7 @@ impl Server {
     ) -> Self {
         let (runtime, listener, address) = Self::bind(address);
         let endpoint = Endpoint::free(ledger, None, Drain::default());
-        let router = endpoint.router(address).layer(from_fn_with_state(ends, ending));
+        let router = serving(&endpoint, address).layer(from_fn_with_state(ends, ending));
         let listener = listener.tap_io(|socket| socket.set_nodelay(true).unwrap());
         runtime.spawn(async move { axum::serve(listener, router).await });
         Self { address, runtime: Some(runtime) }
@@ -84,7 +84,7 @@ impl Server {
         let (runtime, listener, address) = Self::bind(SocketAddr::from(([127, 0, 0, 1], 0)));
         let endpoint = Endpoint::free(ledger, None, Drain::default());
         let state = (Arc::clone(cluster), place);
-        let router = endpoint.router(address).layer(from_fn_with_state(state, cluster::member));
+        let router = serving(&endpoint, address).layer(from_fn_with_state(state, cluster::member));
         let listener = listener.tap_io(|socket| socket.set_nodelay(true).unwrap());
         runtime.spawn(async move { axum::serve(listener, router).await });
         Self { address, runtime: Some(runtime) }
@@ -94,7 +94,7 @@ impl Server {
     pub fn start_refusing(ledger: Arc<dyn Ledger>, last: u64) -> Self {
         let (runtime, listener, address) = Self::bind(SocketAddr::from(([127, 0, 0, 1], 0)));
         let endpoint = Endpoint::free(ledger, None, Drain::default());
-        let router = endpoint.router(address).layer(from_fn_with_state(last, refusing));
+        let router = serving(&endpoint, address).layer(from_fn_with_state(last, refusing));
         let listener = listener.tap_io(|socket| socket.set_nodelay(true).unwrap());
         runtime.spawn(async move { axum::serve(listener, router).await });
         Self { address, runtime: Some(runtime) }
@@ -104,6 +104,11 @@ impl Server {
     pub async fn ledger(&self) -> KurrentLedger {
         ledger_at(&[self.address]).await
     }
+}
+
+/// The endpoint's service, to be surrounded by something.
+fn serving(endpoint: &Endpoint, address: SocketAddr) -> axum::Router {
+    axum::Router::new().fallback_service(endpoint.service(address))
 }
 
 /// Passes answers on; where one is a subscription's, ends it with OK when it is told to.

@@ -73,6 +73,8 @@ pub(crate) struct Surroundings<'a> {
     pub options: &'a Options,
     /// The last ordinal of the ledger.
     pub target: u64,
+    /// What changed rows of all views together may take, and what they do.
+    pub overlay_bytes: usize,
     pub overlay_bytes_now: Arc<AtomicUsize>,
     pub anchor: Anchor,
 }
@@ -259,7 +261,7 @@ fn open<V: Projection>(surroundings: &Surroundings<'_>) -> Result<Box<dyn Opened
     progress.last_repair = repaired;
     let settings = Settings {
         cache_bytes: options.cache_bytes,
-        overlay_bytes: options.overlay_bytes,
+        overlay_bytes: surroundings.overlay_bytes,
         overlay_bytes_now: surroundings.overlay_bytes_now.clone(),
         target: surroundings.target,
         check_rows: options.check_rows,

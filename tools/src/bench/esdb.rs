@@ -51,7 +51,12 @@ struct Figures {
     connections: usize,
     event_bytes: usize,
     raw_fdatasync_per_second: f64,
+    /// Each connection waits for one append before it makes the next.
     single_appends_per_second: f64,
+    /// Processor time of client and server together, for each of these.
+    single_append_cpu_microseconds: f64,
+    /// Each connection has as many under way as `IN_FLIGHT`.
+    single_appends_4_in_flight_per_second: f64,
     events_read_per_second: f64,
 }
 
@@ -77,10 +82,21 @@ pub fn run(args: &Esdb) -> anyhow::Result<()> {
 
 /// A text that makes an event of about 400 bytes.
 const TEXT: usize = 360;
+/// How many appends are under way on a connection where there are several.
+const IN_FLIGHT: usize = 4;
 
-fn event() -> anyhow::Result<EventData> {
-    let body = serde_json::json!({ "text": "x".repeat(TEXT) });
-    Ok(EventData::json("Measured", &body)?.id(Uuid::new_v4()))
+/// Events with the same content and ids of their own.
+struct Events(EventData);
+
+impl Events {
+    fn new() -> anyhow::Result<Self> {
+        let body = serde_json::json!({ "text": "x".repeat(TEXT) });
+        Ok(Self(EventData::json("Measured", &body)?))
+    }
+
+    fn next(&self) -> EventData {
+        self.0.clone().id(Uuid::new_v4())
+    }
 }
 
 async fn measure(args: &Esdb) -> anyhow::Result<Figures> {
@@ -96,12 +112,15 @@ async fn measure(args: &Esdb) -> anyhow::Result<Figures> {
         Client::new(settings).map_err(|error| anyhow::anyhow!("{error}"))
     };
     let clients = (0..args.connections).map(|_| connect()).collect::<anyhow::Result<Vec<_>>>()?;
-    let mut raw = Vec::new();
-    let mut appends = Vec::new();
+    let [mut raw, mut appends, mut cpu, mut several] = [const { Vec::new() }; 4];
     for _ in 0..args.rounds {
         let round = Duration::from_millis(args.round_ms);
         raw.push(raw_syncs(&args.directory, round / 4)?);
-        appends.push(append_round(&clients, round).await?);
+        let before = machine::cpu_seconds();
+        let one_by_one = append_round(&clients, 1, round).await?;
+        cpu.push((machine::cpu_seconds() - before) * 1e6 / one_by_one.count as f64);
+        appends.push(one_by_one.per_second());
+        several.push(append_round(&clients, IN_FLIGHT, round).await?.per_second());
     }
     fill(&clients[0], args.events).await?;
     let mut reads = Vec::new();
@@ -116,6 +135,8 @@ async fn measure(args: &Esdb) -> anyhow::Result<Figures> {
         event_bytes: TEXT + 11,
         raw_fdatasync_per_second: machine::median(&mut raw),
         single_appends_per_second: machine::median(&mut appends),
+        single_append_cpu_microseconds: machine::median(&mut cpu),
+        single_appends_4_in_flight_per_second: machine::median(&mut several),
         events_read_per_second: machine::median(&mut reads),
     })
 }
@@ -141,17 +162,33 @@ fn raw_syncs(directory: &Path, round: Duration) -> anyhow::Result<f64> {
     Ok(count as f64 / started.elapsed().as_secs_f64())
 }
 
-async fn append_round(clients: &[Client], round: Duration) -> anyhow::Result<f64> {
+/// How many appends there were, and how long they took.
+struct Round {
+    count: u64,
+    took: Duration,
+}
+
+impl Round {
+    fn per_second(&self) -> f64 {
+        self.count as f64 / self.took.as_secs_f64()
+    }
+}
+
+async fn append_round(
+    clients: &[Client],
+    in_flight: usize,
+    round: Duration,
+) -> anyhow::Result<Round> {
     let started = Instant::now();
     let mut tasks = Vec::new();
-    for client in clients {
-        let client = client.clone();
+    for client in clients.iter().flat_map(|client| std::iter::repeat_n(client, in_flight)) {
+        let (client, events) = (client.clone(), Events::new()?);
         tasks.push(tokio::spawn(async move {
             let options = AppendToStreamOptions::default();
             let stream = format!("bench-{}", Uuid::new_v4());
             let mut count = 0_u64;
             while started.elapsed() < round {
-                client.append_to_stream(stream.clone(), &options, event()?).await?;
+                client.append_to_stream(stream.clone(), &options, events.next()).await?;
                 count += 1;
             }
             anyhow::Ok(count)
@@ -161,13 +198,14 @@ async fn append_round(clients: &[Client], round: Duration) -> anyhow::Result<f64
     for task in tasks {
         count += task.await??;
     }
-    Ok(count as f64 / started.elapsed().as_secs_f64())
+    Ok(Round { count, took: started.elapsed() })
 }
 
 async fn fill(client: &Client, events: u64) -> anyhow::Result<()> {
     let options = AppendToStreamOptions::default();
+    let made = Events::new()?;
     for _ in 0..events.div_ceil(1000) {
-        let events = (0..1000).map(|_| event()).collect::<anyhow::Result<Vec<_>>>()?;
+        let events: Vec<_> = (0..1000).map(|_| made.next()).collect();
         client.append_to_stream("bench-filled", &options, events).await?;
     }
     Ok(())

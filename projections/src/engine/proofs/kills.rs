@@ -41,7 +41,7 @@ impl Made {
 async fn a_process_that_folds_until_it_is_killed() {
     let Some(directory) = std::env::var_os(DIRECTORY) else { return };
     let mut made = Made::new();
-    let options = Options { views: views(), overlay_bytes: 1 << 12, ..Options::default() };
+    let options = Options { views: views(), overlay_bytes: Some(1 << 12), ..Options::default() };
     let happenings = contacts(EVENTS);
     made.append(&happenings[..EVENTS / 2]).await;
     let ledger = Arc::new(made.ledger.clone());
