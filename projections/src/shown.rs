@@ -76,7 +76,8 @@ mod tests {
 
     #[test]
     fn the_last_scores_say_what_and_when() {
-        let mut row = Customer { first_contact: Some(AT), ..Customer::default() };
+        let mut row = Customer::default();
+        row.first_contact = Some(AT);
         row.last_scores.insert("recommend".into(), (AT, 1566, 7));
         let shown = serde_json::to_value(&row).unwrap();
         assert_eq!(shown["first_contact"], "2025-01-24T04:39:52Z");

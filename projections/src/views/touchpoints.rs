@@ -38,7 +38,7 @@ pub struct Touchpoint {
 }
 
 fn assessments<S: Serializer>(
-    ratings: &Vec<(DivisionId, i32)>,
+    ratings: &[(DivisionId, i32)],
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
