@@ -19,6 +19,11 @@ pub fn lowest_head(system: &System) -> Position {
     system.engine.lowest_head()
 }
 
+/// Whether the ledger does not answer at the moment.
+pub fn ledger_is_away(system: &System) -> bool {
+    matches!(system.book.ledger().health(), Health::Away(_))
+}
+
 /// The checks and figures of a system.
 pub struct SystemReadiness {
     system: System,
@@ -62,6 +67,7 @@ impl SystemReadiness {
         let (ok, detail) = match self.system.book.ledger().health() {
             Health::Writable => (true, "takes appends".to_owned()),
             Health::ReadOnly(reason) => (false, format!("refuses appends: {reason}")),
+            Health::Away(reason) => (false, reason),
         };
         Check { name: "ledger".into(), ok, detail }
     }

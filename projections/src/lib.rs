@@ -16,6 +16,7 @@ mod projection;
 mod root;
 mod rows;
 mod shape;
+pub mod shown;
 mod store;
 mod stored;
 pub mod views;

@@ -90,8 +90,10 @@ pub trait Projection: Sized + Send + Sync + 'static {
         None
     }
 
-    /// A row with nothing [`Packed`](crate::Packed) in it, as people read it when it is explained. Its
-    /// shape is also what rows of an older generation must have to be served while this one is made.
+    /// A row with nothing [`Packed`](crate::Packed) in it, as people read it when it is explained:
+    /// values that are kept as numbers are shown as what they mean (see [`shown`](crate::shown)). The
+    /// shape it is kept in is also what rows of an older generation must have to be served while this
+    /// one is made.
     fn unpacked(row: &Self::View) -> impl Serialize {
         row
     }

@@ -14,7 +14,6 @@ use cx_projections::{Engine, Options, Projection, Reasons, reasons};
 use serde_json::{Value, json};
 
 use crate::open::Opened;
-use crate::readable::readable;
 use crate::replay::event_json;
 use crate::table::compact;
 
@@ -147,16 +146,20 @@ fn difference(before: Option<&Value>, after: Option<&Value>) -> String {
     if table.is_empty() { "  nothing in the row changed".into() } else { table.to_string() }
 }
 
-/// The plain values inside a row under their paths, as people read them; what is empty is left out.
+/// The plain values inside a row under their paths; what is empty is left out.
 fn fields(path: String, value: &Value, into: &mut BTreeMap<String, String>) {
     let inner = |name: &str| if path.is_empty() { name.into() } else { format!("{path}.{name}") };
-    if let Some(text) = readable(&path, value) {
-        if !value.is_null() {
-            into.insert(path, text);
-        }
-        return;
-    }
     match value {
+        Value::Null => {}
+        Value::Bool(flag) => {
+            into.insert(path, if *flag { "yes" } else { "no" }.to_owned());
+        }
+        Value::String(text) => {
+            into.insert(path, text.clone());
+        }
+        Value::Number(number) => {
+            into.insert(path, number.to_string());
+        }
         Value::Object(members) => {
             members.iter().for_each(|(name, value)| fields(inner(name), value, into));
         }
@@ -168,7 +171,6 @@ fn fields(path: String, value: &Value, into: &mut BTreeMap<String, String>) {
                 fields(inner(&format!("{place:0width$}")), item, into);
             });
         }
-        _ => {}
     }
 }
 

@@ -28,7 +28,6 @@ mod node;
 mod open;
 mod past;
 mod quarantine;
-mod readable;
 mod repair;
 mod replay;
 mod restore;

@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 
 use crate::as_of::position_of;
 use crate::open::Opened;
-use crate::readable::scores;
 use crate::table::{keep_whole, table};
 
 /// Replay one customer's history, with the views as they stood.
@@ -133,6 +132,18 @@ pub fn event_json(event: &mut Recorded) -> Value {
     })
 }
 
+/// All last scores of a customer's row: `recommend 9 on 2025-11-04, …`.
+fn scores(row: &Value) -> String {
+    let scores = row["last_scores"].as_object().into_iter().flatten();
+    let words: Vec<String> = scores
+        .filter_map(|(question, last)| {
+            let (day, _) = last["at"].as_str()?.split_once('T')?;
+            Some(format!("{question} {} on {day}", last["score"]))
+        })
+        .collect();
+    if words.is_empty() { "none".to_owned() } else { words.join(", ") }
+}
+
 /// A time to the second: a table has no room for more.
 fn seconds(time: jiff::Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
@@ -152,4 +163,19 @@ fn short(body: &Value) -> String {
         .filter_map(|(name, value)| plain(value).map(|value| format!("{name}: {value}")))
         .collect();
     said.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_scores_read_as_words() {
+        let row = json!({ "last_scores": {
+            "recommend": { "score": 7, "at": "2025-12-07T12:10:15Z", "ordinal": 1566 },
+            "satisfied": { "score": 3, "at": "2025-06-18T03:05:34Z", "ordinal": 753 },
+        } });
+        assert_eq!(scores(&row), "recommend 7 on 2025-12-07, satisfied 3 on 2025-06-18");
+        assert_eq!(scores(&json!({})), "none");
+    }
 }

@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used)] // a test may panic
 
+#[path = "commands/restoring.rs"]
+mod restoring;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
@@ -280,42 +283,6 @@ fn mending_and_taking_again_say_what_happened_and_what_is_next() {
     assert!(nothing.contains("nothing to take again"), "{nothing}");
     let empty = printed(&["quarantine", "list", "--data", &data]);
     assert_eq!(empty, format!("the quarantine of {data} is empty\n"));
-}
-
-fn copy_directory(from: &str, to: &str) {
-    std::fs::create_dir_all(to).unwrap();
-    for path in bytes(Path::new(from)).keys() {
-        std::fs::copy(path, Path::new(to).join(path.file_name().unwrap())).unwrap();
-    }
-}
-
-#[test]
-fn a_backup_holds_the_quarantine_sealed_and_an_erasure_holds_for_it_after_a_restore() {
-    let directory = TempDir::new().unwrap();
-    let data = quarantined(directory.path());
-    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
-    let (backup, restored) = (path("backup"), path("restored"));
-    let made = json(&["backup", &backup, "--data", &data, "--json"]);
-    assert_eq!(made["quarantineFiles"], 1, "{made}");
-    for (file, bytes) in bytes(Path::new(&backup)) {
-        let seen = |text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
-        assert!(!seen(b"remember me"), "{} holds it in the clear", file.display());
-    }
-    let erased = printed(&["erase", ADA, "--yes", "--data", &data]);
-    assert!(erased.contains("1 row of erased customers"), "{erased}");
-    assert_eq!(rows(&data).len(), 1, "the row of the erased customer is gone");
-    // The backup is older than the erasure and still has both rows; the keys know of it.
-    printed(&["restore", &backup, "--data", &restored]);
-    copy_directory(&format!("{data}/keys"), &format!("{restored}/keys"));
-    let said = run(&["quarantine", "retake", "--data", &restored]);
-    assert!(said.err.contains("1 row dropped from the quarantine"), "{}", said.err);
-    let left = rows(&restored);
-    assert_eq!(left.len(), 1, "{left:?}");
-    assert!(left[0].to_string().contains(BOB) && !left[0].to_string().contains(ADA), "{left:?}");
-    let again = refused(&["restore", &backup, "--data", &restored]);
-    assert!(again.contains("nothing was restored"), "{again}");
-    let nowhere = refused(&["restore", &path("nowhere"), "--data", &path("new")]);
-    assert!(nowhere.contains("there is no backup in"), "{nowhere}");
 }
 
 #[test]

@@ -5,6 +5,8 @@
 
 #[path = "nodes/process.rs"]
 mod process;
+#[path = "nodes/restoring.rs"]
+mod restoring;
 
 use std::path::Path;
 use std::thread;

@@ -1,4 +1,4 @@
-//! Figures told apart by an attribute of the responses.
+//! Figures told apart by an attribute of the responses, and how weighted ones are worked out.
 
 use async_graphql::Request;
 use serde_json::{Value, json};
@@ -138,4 +138,75 @@ async fn an_attribute_of_a_response_has_one_value_and_a_name_that_can_be_asked_f
         let refused = world.act("submitResponse", "SubmitResponseInput", "response", input).await;
         assert_eq!(refusal(&refused), ("BAD_ATTRIBUTE", vec!["input", "attributes"]));
     }
+}
+
+/// The bounds of an interval as its definition's text says, of an NPS in points.
+fn interval_of(text: &str, p: f64, d: f64, n: f64) -> (f64, f64) {
+    let (p, d, n) = if text.contains("n' = n_eff+3") {
+        ((p * n + 0.75) / (n + 3.0), (d * n + 0.75) / (n + 3.0), n + 3.0)
+    } else {
+        assert!(text.contains("sqrt((p+d-(p-d)²)/n_eff)"), "{text}");
+        (p, d, n)
+    };
+    let half = 1.96 * ((p + d - (p - d) * (p - d)) / n).sqrt();
+    ((100.0 * (p - d - half)).max(-100.0), (100.0 * (p - d + half)).min(100.0))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_weighted_figure_says_the_weighted_formula_and_was_computed_by_it() {
+    let world = World::new().await;
+    let scale = json!({ "min": 0, "max": 10, "direction": "HIGHER_IS_BETTER" });
+    let question = |name: &str, metric: &str| json!({ "name": name, "wording": "?", "scale": scale, "metric": metric });
+    let input = json!({ "name": "After a call", "language": "en", "questions": [
+        question("recommend", "NPS"), question("easy", "OTHER"),
+    ] });
+    let fields = "instrument { id }";
+    let done = world.act("publishInstrument", "PublishInstrumentInput", fields, input).await;
+    let mut last = Value::Null;
+    // Σw = 6, of promoters 3, of detractors 1; Σw² = 14.
+    for (score, weight) in [(10, 3.0), (8, 2.0), (0, 1.0)] {
+        let answer = |name| json!({ "question": name, "value": { "score": score } });
+        let input = json!({
+            "customer": world.customer("Ada").await, "instrument": done["instrument"]["id"],
+            "weight": weight, "answers": [answer("recommend"), answer("easy")],
+        });
+        last = world.act("submitResponse", "SubmitResponseInput", "response", input).await;
+        accepted(&last);
+    }
+    let last: cx_model::Position = last["position"].as_str().unwrap().parse().unwrap();
+    world.engine.at_least(last, &[], std::time::Duration::from_secs(10)).await.unwrap();
+    let figure = async |metric: &str, interval: &str| {
+        let document = format!(
+            "{{ satisfaction(filter: {{metric: {metric}}}, weighted: true, interval: {interval}) {{
+                value mean effectiveN interval {{ low high }} definition {{ name text }} }} }}"
+        );
+        world.ask(&document, json!({})).await["satisfaction"][0].clone()
+    };
+    let near = |value: &Value, expected: f64| {
+        let value = value.as_f64().unwrap();
+        assert!((value - expected).abs() < 0.01, "{value} is not {expected}");
+    };
+    let kish = 36.0 / 14.0;
+    for interval in ["ADJUSTED_WALD", "WALD"] {
+        let nps = figure("NPS", interval).await;
+        assert_eq!(nps["definition"]["name"], "weighted_nps");
+        near(&nps["value"], 100.0 * (3.0 - 1.0) / 6.0);
+        near(&nps["effectiveN"], kish);
+        let text = nps["definition"]["text"].as_str().unwrap();
+        let (low, high) = interval_of(text, 3.0 / 6.0, 1.0 / 6.0, kish);
+        near(&nps["interval"]["low"], low);
+        near(&nps["interval"]["high"], high);
+    }
+    let document = "{ satisfaction(filter: {metric: NPS}) { cells } }";
+    let cell = world.ask(document, json!({})).await["satisfaction"][0]["cells"][0].clone();
+    let document = "query($key: String!) { explain(view: \"satisfaction\", key: $key) { row } }";
+    let shown = world.ask(document, json!({ "key": cell })).await["explain"]["row"].clone();
+    for policy in ["all", "first", "latest"] {
+        let ten = &shown[policy]["by_score"]["10"];
+        assert_eq!(ten, &json!({ "n": 1, "weight": 3.0, "weight_squared": 9.0 }), "{shown}");
+    }
+    let mean = figure("OTHER", "WALD").await;
+    assert_eq!(mean["definition"]["name"], "weighted_mean");
+    near(&mean["mean"], (10.0 * 3.0 + 8.0 * 2.0) / 6.0);
+    near(&mean["effectiveN"], kish);
 }

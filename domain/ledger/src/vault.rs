@@ -9,180 +9,39 @@
 //! seals what belongs to no customer; a data key seals its customer's values, each under a key of
 //! its own. A new ledger key therefore means one new header, not new events.
 
+mod error;
 mod keys;
 mod seal;
 mod slots;
 #[cfg(test)]
 mod tests;
+mod values;
+mod wrapping;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use chacha20poly1305::aead::{Aead, KeyInit, Payload};
-use chacha20poly1305::{XChaCha20Poly1305, XNonce};
-use cx_model::{CustomerId, Event, NewEvent, Personal, SealedValue, StreamName};
+use cx_model::{CustomerId, StreamName};
 use hkdf::Hkdf;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use sha2::Sha256;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+pub use error::VaultError;
 pub use keys::{KEY_FILE, KEY_FILE_VARIABLE, KEY_VARIABLE, KeySource, PASSPHRASE_VARIABLE};
 use seal::{Key, random};
 pub use seal::{Place, is_sealed_form};
 pub use slots::STORE_FILE;
-use slots::{Header, Held, Slots, Wrapped};
+use slots::{Header, Held, Slots};
+pub use values::Opened;
+pub(crate) use values::SealedBy;
+use wrapping::{new_key, slot_name, unwrap, wrap};
 
 /// The category of the streams that hold claims of identifiers.
 pub const IDENTIFIER_CATEGORY: &str = "identifier";
 
 /// The name of the ledger's own key in sealed values.
 const LEDGER_KEY: &str = "ledger";
-
-/// The vault refused or could not.
-#[derive(Debug, Clone, thiserror::Error)]
-#[non_exhaustive]
-pub enum VaultError {
-    /// The customer was erased.
-    #[error("customer {customer} was erased; nothing can be sealed for them any more")]
-    Erased {
-        /// Who.
-        customer: CustomerId,
-    },
-    /// There is no key file where one should be.
-    #[error(
-        "there is no key file at {path}; restore it from where the ledger's key is kept, or name it in {KEY_FILE_VARIABLE}"
-    )]
-    NoKeyFile {
-        /// Where.
-        path: PathBuf,
-    },
-    /// The text is no key.
-    #[error("{place} does not hold a ledger key: 64 hexadecimal digits")]
-    MalformedKey {
-        /// Where it came from.
-        place: String,
-    },
-    /// The key does not open this key store.
-    #[error("the ledger key does not open {path}; it belongs to another ledger")]
-    WrongKey {
-        /// The key store.
-        path: PathBuf,
-    },
-    /// Another process has the key store open for writing.
-    #[error("another process writes {path}; ask the running server, or stop it first")]
-    Locked {
-        /// The key store.
-        path: PathBuf,
-    },
-    /// The vault was opened to read.
-    #[error("{path} was opened to read only")]
-    ReadOnly {
-        /// The key store.
-        path: PathBuf,
-    },
-    /// Both headers of the key store are damaged.
-    #[error("{path} is no key store or is damaged; restore it from a backup")]
-    Damaged {
-        /// The key store.
-        path: PathBuf,
-    },
-    /// A slot of the key store is damaged or missing.
-    #[error(
-        "key {key} is damaged or missing in the key store, or the key store is not the one that \
-         sealed this ledger's values; all nodes of a ledger share one directory of keys: name it in \
-         CXLEDGER_KEYS, or restore it from a backup"
-    )]
-    NoKey {
-        /// The key's name.
-        key: String,
-    },
-    /// A value does not open at its place.
-    #[error("the value {field} of event {event} in stream {stream} does not open: {reason}")]
-    Unopenable {
-        /// The stream.
-        stream: StreamName,
-        /// The event.
-        event: Uuid,
-        /// The field's path.
-        field: String,
-        /// Why.
-        reason: &'static str,
-    },
-    /// No key is meant for personal values in such a stream.
-    #[error("stream {stream} belongs to no customer, so it cannot hold personal values")]
-    NoSubject {
-        /// The stream.
-        stream: StreamName,
-    },
-    /// There is no room on the disk.
-    #[error("no space left for keys in {path}; free some, then try again")]
-    NoSpace {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A sync failed before.
-    #[error(
-        "the key store {path} stopped writing after a failed sync ({reason}); check the disk, then restart"
-    )]
-    Poisoned {
-        /// The key store.
-        path: PathBuf,
-        /// What failed.
-        reason: String,
-    },
-    /// A file could not be read or written.
-    #[error("{path}: {reason}")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// How.
-        reason: String,
-    },
-    /// The operating system gave no random bytes.
-    #[error("the operating system gave no random bytes: {reason}")]
-    Random {
-        /// How.
-        reason: String,
-    },
-}
-
-impl VaultError {
-    fn io(path: &Path, error: &std::io::Error) -> Self {
-        let path = path.to_owned();
-        if error.kind() == std::io::ErrorKind::StorageFull {
-            Self::NoSpace { path }
-        } else {
-            Self::Io { path, reason: error.to_string() }
-        }
-    }
-}
-
-/// What became of a sealed value.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Opened {
-    /// The value, as JSON. Wiped when it is dropped.
-    Clear(Zeroizing<Vec<u8>>),
-    /// Its customer was erased. It reads as `ERASED`.
-    Erased,
-}
-
-/// Which keys sealed a value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SealedBy {
-    /// These, as far as was looked.
-    TheseKeys,
-    /// A key that was destroyed, of the same customer.
-    Destroyed,
-    /// Nobody can tell: the slot is damaged, or wiped although later ones are not.
-    Damaged {
-        /// The slot.
-        number: u64,
-    },
-    /// Others.
-    OtherKeys,
-}
 
 /// How many keys a vault has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -275,172 +134,6 @@ impl Vault {
         customers.iter().any(|customer| self.slots.of(*customer).is_none())
     }
 
-    /// Seals the personal values of events that are about to be appended to a stream. Their keys
-    /// are durable when this returns. Values that are sealed already stay as they are.
-    pub fn seal_events(
-        &self,
-        stream: &StreamName,
-        events: &mut [NewEvent],
-    ) -> Result<(), VaultError> {
-        let mut key = None;
-        for event in events {
-            self.seal_with(&mut key, stream, event.id, &mut event.event)?;
-        }
-        Ok(())
-    }
-
-    /// Seals the personal values of one event.
-    pub fn seal_event(
-        &self,
-        stream: &StreamName,
-        id: Uuid,
-        event: &mut Event,
-    ) -> Result<(), VaultError> {
-        self.seal_with(&mut None, stream, id, event)
-    }
-
-    fn seal_with(
-        &self,
-        key: &mut Option<(String, Key)>,
-        stream: &StreamName,
-        id: Uuid,
-        event: &mut Event,
-    ) -> Result<(), VaultError> {
-        let event_type = event.event_type().to_owned();
-        let mut outcome = Ok(());
-        event.personal(&mut |field, value| {
-            let Some(clear) = value.clear_json().map(Zeroizing::new) else { return };
-            if outcome.is_err() {
-                return;
-            }
-            let place = Place { stream, event: id, event_type: &event_type, field };
-            let sealed = match &key {
-                Some((name, key)) => seal::seal(key, name, &place, &clear),
-                None => self.sealing_key(stream).and_then(|(name, found)| {
-                    let sealed = seal::seal(&found, &name, &place, &clear);
-                    *key = Some((name, found));
-                    sealed
-                }),
-            };
-            match sealed {
-                Ok(sealed) => value.seal(sealed),
-                Err(error) => outcome = Err(error),
-            }
-        });
-        outcome
-    }
-
-    /// Opens the personal values of an event as it was read. What stays sealed after success is
-    /// erased.
-    pub fn open_event(
-        &self,
-        stream: &StreamName,
-        id: Uuid,
-        event: &mut Event,
-    ) -> Result<(), VaultError> {
-        let event_type = event.event_type().to_owned();
-        let mut outcome = Ok(());
-        event.personal(&mut |field, value| {
-            let Some(sealed) = value.sealed() else { return };
-            if outcome.is_err() {
-                return;
-            }
-            let place = Place { stream, event: id, event_type: &event_type, field };
-            match self.open_value(sealed, &place) {
-                Ok(Opened::Erased) => {}
-                Ok(Opened::Clear(json)) if value.open(&json) => {}
-                Ok(Opened::Clear(_)) => outcome = Err(another_type(&place)),
-                Err(error) => outcome = Err(error),
-            }
-        });
-        outcome
-    }
-
-    /// Opens one sealed value at its place.
-    pub fn open_value(
-        &self,
-        sealed: &SealedValue,
-        place: &Place<'_>,
-    ) -> Result<Opened, VaultError> {
-        if sealed.key == LEDGER_KEY {
-            return seal::open(&self.own, place, sealed).map(Opened::Clear);
-        }
-        let no_key = || VaultError::NoKey { key: sealed.key.clone() };
-        let number: u64 = sealed.key.parse().map_err(|_| no_key())?;
-        let held = self.slots.held(number)?;
-        // Another customer's key under this number: these are not the keys that sealed the value.
-        // Whether its own is destroyed nobody can tell here.
-        if held.is_some_and(|(owner, _)| CustomerId::of_stream(place.stream) != Some(owner)) {
-            return Err(no_key());
-        }
-        match held {
-            Some((_, Held::Destroyed)) => Ok(Opened::Erased),
-            Some((customer, Held::Live(wrapped))) => {
-                let key = unwrap(&self.wrapping, &wrapped, &slot_name(number, customer));
-                seal::open(&key.ok_or_else(no_key)?, place, sealed).map(Opened::Clear)
-            }
-            Some((_, Held::Damaged)) | None => Err(no_key()),
-        }
-    }
-
-    /// Whether these keys sealed a value, as far as its key's number tells. `surely` opens the
-    /// value.
-    pub(crate) fn sealed_by(
-        &self,
-        sealed: &SealedValue,
-        place: &Place<'_>,
-        surely: bool,
-    ) -> Result<SealedBy, VaultError> {
-        if sealed.key != LEDGER_KEY {
-            let Ok(number) = sealed.key.parse() else { return Ok(SealedBy::OtherKeys) };
-            if self.slots.is_behind_the_last(number)? {
-                return Ok(SealedBy::OtherKeys);
-            }
-            match self.slots.held(number)? {
-                // Whose a damaged slot is nobody can tell, nor what stood in a wiped one.
-                Some((_, Held::Damaged)) | None => return Ok(SealedBy::Damaged { number }),
-                Some((owner, _)) if CustomerId::of_stream(place.stream) != Some(owner) => {
-                    return Ok(SealedBy::OtherKeys);
-                }
-                Some((_, Held::Destroyed)) => return Ok(SealedBy::Destroyed),
-                Some((_, Held::Live(_))) => {}
-            }
-        }
-        if !surely {
-            return Ok(SealedBy::TheseKeys);
-        }
-        match self.open_value(sealed, place) {
-            Ok(_) => Ok(SealedBy::TheseKeys),
-            Err(VaultError::NoKey { .. } | VaultError::Unopenable { .. }) => {
-                Ok(SealedBy::OtherKeys)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Opens one personal value as its type; `None` if it is erased. A clear value comes back as
-    /// it is.
-    pub fn open_personal<T: Clone + DeserializeOwned + Serialize>(
-        &self,
-        value: &Personal<T>,
-        place: &Place<'_>,
-    ) -> Result<Option<T>, VaultError> {
-        match value {
-            Personal::Clear(value) => Ok(Some(value.clone())),
-            Personal::Sealed(sealed) => match self.open_value(sealed, place)? {
-                Opened::Erased => Ok(None),
-                Opened::Clear(json) => {
-                    serde_json::from_slice(&json).map(Some).map_err(|_| another_type(place))
-                }
-            },
-        }
-    }
-
-    /// Seals bytes that belong to no customer (a line in quarantine) with the ledger's own key.
-    pub fn seal_own(&self, place: &Place<'_>, bytes: &[u8]) -> Result<SealedValue, VaultError> {
-        seal::seal(&self.own, LEDGER_KEY, place, bytes)
-    }
-
     /// Destroys a customer's key: overwritten, synced, and never made again. Repeating it is
     /// harmless. Says whether there was a key.
     ///
@@ -458,6 +151,11 @@ impl Vault {
     /// Whether the customer's key was destroyed; an error if that cannot be read now.
     pub fn knows_erased(&self, customer: CustomerId) -> Result<bool, VaultError> {
         self.slots.is_erased(customer)
+    }
+
+    /// Whose keys were destroyed, by any node; an error if that cannot be read now.
+    pub fn erased(&self) -> Result<Vec<CustomerId>, VaultError> {
+        self.slots.erased()
     }
 
     /// How many keys were destroyed, by any node; an error if that cannot be read now. It reads a
@@ -499,24 +197,6 @@ impl Vault {
         half.copy_from_slice(&keyed_hash(&self.ids, &message)[..16]);
         uuid::Builder::from_custom_bytes(half).into_uuid()
     }
-
-    fn sealing_key(&self, stream: &StreamName) -> Result<(String, Key), VaultError> {
-        if stream.category() == IDENTIFIER_CATEGORY {
-            return Ok((LEDGER_KEY.to_owned(), self.own.clone()));
-        }
-        let customer = CustomerId::of_stream(stream)
-            .ok_or_else(|| VaultError::NoSubject { stream: stream.clone() })?;
-        self.ensure(&[customer])?;
-        match self.slots.of(customer) {
-            Some((number, Held::Live(wrapped))) => {
-                let key = unwrap(&self.wrapping, &wrapped, &slot_name(number, customer));
-                let name = number.to_string();
-                key.map(|key| (name.clone(), key)).ok_or(VaultError::NoKey { key: name })
-            }
-            Some((number, Held::Damaged)) => Err(VaultError::NoKey { key: number.to_string() }),
-            Some((_, Held::Destroyed)) | None => Err(VaultError::Erased { customer }),
-        }
-    }
 }
 
 /// The header of a new key store.
@@ -537,52 +217,4 @@ pub fn customers<'a>(streams: impl Iterator<Item = &'a StreamName>) -> Vec<Custo
 fn keyed_hash(key: &Key, message: &[u8]) -> [u8; 32] {
     let (hash, _) = Hkdf::<Sha256>::extract(Some(key.as_slice()), message);
     hash.into()
-}
-
-fn another_type(place: &Place<'_>) -> VaultError {
-    VaultError::Unopenable {
-        stream: place.stream.clone(),
-        event: place.event,
-        field: place.field.to_owned(),
-        reason: "it holds a value of another type",
-    }
-}
-
-fn new_key() -> Result<Key, VaultError> {
-    let mut key = Key::default();
-    random(key.as_mut_slice())?;
-    Ok(key)
-}
-
-fn slot_name(number: u64, customer: CustomerId) -> [u8; 28] {
-    let mut name = [0; 28];
-    name[..4].copy_from_slice(b"slot");
-    name[4..12].copy_from_slice(&number.to_le_bytes());
-    name[12..].copy_from_slice(customer.0.as_bytes());
-    name
-}
-
-fn wrap(under: &Key, key: &Key, name: &[u8]) -> Result<Wrapped, VaultError> {
-    let mut nonce = [0; 24];
-    random(&mut nonce)?;
-    let payload = Payload { msg: key.as_slice(), aad: name };
-    let sealed = XChaCha20Poly1305::new_from_slice(under.as_slice())
-        .expect("the key has 32 bytes")
-        .encrypt(&XNonce::from(nonce), payload)
-        .expect("32 bytes are within the cipher's limit");
-    let mut wrapped = Wrapped { nonce, key: [0; 48] };
-    wrapped.key.copy_from_slice(&sealed);
-    Ok(wrapped)
-}
-
-fn unwrap(under: &Key, wrapped: &Wrapped, name: &[u8]) -> Option<Key> {
-    let payload = Payload { msg: wrapped.key.as_slice(), aad: name };
-    let opened = XChaCha20Poly1305::new_from_slice(under.as_slice())
-        .expect("the key has 32 bytes")
-        .decrypt(&XNonce::from(wrapped.nonce), payload)
-        .ok()
-        .map(Zeroizing::new)?;
-    let mut key = Key::default();
-    key.copy_from_slice(&opened);
-    Some(key)
 }

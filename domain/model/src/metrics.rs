@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::event::Scale;
 use crate::vocabulary::ScaleDirection;
@@ -16,15 +16,35 @@ pub const Z: f64 = 1.959_963_984_540_054;
 /// Below this many answers a figure is marked as a small sample.
 pub const SMALL_SAMPLE: u64 = 30;
 
-/// One score's answers: how many, and the sums of their weights and squared weights.
+/// One score's answers: how many, and the sums of their weights and squared weights. Where it is
+/// shown to people, as in JSON, weights are decimals.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScoreCount {
     /// Answers.
     pub n: i64,
     /// Sum of weights, in millionths.
+    #[serde(serialize_with = "in_millionths")]
     pub weight: i128,
     /// Sum of squared weights, in millionths of millionths.
+    #[serde(serialize_with = "in_millionths_squared")]
     pub weight_squared: i128,
+}
+
+fn in_millionths<S: Serializer>(sum: &i128, serializer: S) -> Result<S::Ok, S::Error> {
+    decimal(*sum, 1e6, serializer)
+}
+
+fn in_millionths_squared<S: Serializer>(sum: &i128, serializer: S) -> Result<S::Ok, S::Error> {
+    decimal(*sum, 1e12, serializer)
+}
+
+/// A whole number of parts; for people, as in JSON, the decimal number they make.
+fn decimal<S: Serializer>(parts: i128, a_whole: f64, serializer: S) -> Result<S::Ok, S::Error> {
+    if serializer.is_human_readable() {
+        serializer.serialize_f64(parts as f64 / a_whole)
+    } else {
+        serializer.serialize_i128(parts)
+    }
 }
 
 impl ScoreCount {
@@ -165,7 +185,7 @@ pub fn nps(scores: &Scores, weighted: bool, kind: NpsInterval) -> Option<Nps> {
         if weighted { part.weight as f64 / all.weight as f64 } else { part.n as f64 / all.n as f64 }
     };
     let (p, d) = (share(promoters), share(detractors));
-    let n = effective_n(all, weighted);
+    let n = kish(all, weighted);
     let (center, variance, n_used) = match kind {
         NpsInterval::Wald => (p - d, p + d - (p - d) * (p - d), n),
         NpsInterval::AdjustedWald => {
@@ -186,8 +206,14 @@ pub fn nps(scores: &Scores, weighted: bool, kind: NpsInterval) -> Option<Nps> {
     })
 }
 
+/// Kish's effective sample size of the answers within the scale; unweighted it is n.
+pub fn effective_n(scores: &Scores, scale: Scale, weighted: bool) -> Option<f64> {
+    let all = scores.sum(scale, |_| true);
+    (all.n > 0).then(|| kish(all, weighted))
+}
+
 /// Kish's effective sample size (Σw)²/Σw²; unweighted it is n.
-fn effective_n(all: ScoreCount, weighted: bool) -> f64 {
+fn kish(all: ScoreCount, weighted: bool) -> f64 {
     if weighted && all.weight_squared > 0 {
         let weight = all.weight as f64;
         weight * weight / all.weight_squared as f64
@@ -237,7 +263,7 @@ fn share(
     } else {
         hits.n as f64 / all.n as f64
     };
-    let n = effective_n(all, weighted);
+    let n = kish(all, weighted);
     Some(Share { value, interval: wilson(value, n), hits: hits.n.max(0) as u64, effective_n: n })
 }
 
@@ -376,5 +402,7 @@ mod tests {
         let nps = nps(&weighted, true, NpsInterval::Wald).unwrap();
         close(nps.value, 100.0 / 3.0, 9);
         close(nps.effective_n, 9.0 / 5.0, 9);
+        close(effective_n(&weighted, NPS_SCALE, true).unwrap(), 9.0 / 5.0, 9);
+        close(effective_n(&weighted, NPS_SCALE, false).unwrap(), 2.0, 9);
     }
 }

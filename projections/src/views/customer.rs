@@ -6,13 +6,14 @@ use cx_model::{
     AnswerValue, CaseId, CustomerId, CustomerKind, Event, InteractionId, Recorded, SealedValue,
     Stage,
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use uuid::Uuid;
 
 use cx_model::StreamName;
 
 use crate::projection::{Projection, customer_lane, lane_of_customer};
 use crate::rows::Rows;
+use crate::shown::{self, moment};
 
 /// A sealed value with all it takes to open it: where it stood.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -66,8 +67,10 @@ pub struct Customer {
     /// Responses that count.
     pub responses: u64,
     /// When the customer first and last met us, microseconds since the Unix epoch.
+    #[serde(serialize_with = "shown::optional_time")]
     pub first_contact: Option<i64>,
     /// See `first_contact`.
+    #[serde(serialize_with = "shown::optional_time")]
     pub last_contact: Option<i64>,
     /// Open cases.
     pub open_cases: BTreeSet<CaseId>,
@@ -78,6 +81,7 @@ pub struct Customer {
     /// What was spent, by currency, in minor units.
     pub spent_minor: BTreeMap<String, i64>,
     /// The last answer by question: when, the event's ordinal, the score.
+    #[serde(serialize_with = "last_scores")]
     pub last_scores: BTreeMap<String, (i64, u64, i32)>,
     /// Stated and inferred valence of interactions: sum, how many, how many above and below 0.
     pub experience: Experience,
@@ -96,6 +100,23 @@ pub struct Experience {
     pub positive: u64,
     /// How many below 0.
     pub negative: u64,
+}
+
+fn last_scores<S: Serializer>(
+    scores: &BTreeMap<String, (i64, u64, i32)>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct LastScore {
+        score: i32,
+        at: String,
+        ordinal: u64,
+    }
+    let last = |(at, ordinal, score)| LastScore { score, at: moment(at), ordinal };
+    let all = |scores: &BTreeMap<String, _>| -> BTreeMap<String, LastScore> {
+        scores.iter().map(|(question, score)| (question.clone(), last(*score))).collect()
+    };
+    shown::shown(scores, serializer, all)
 }
 
 impl Projection for Customer {

@@ -7,6 +7,7 @@ use cx_model::StreamName;
 
 use crate::projection::Projection;
 use crate::rows::Rows;
+use crate::shown;
 
 /// One run of the importer. Times are microseconds since the Unix epoch.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -16,8 +17,10 @@ pub struct Import {
     /// SHA-256 of the file, hex.
     pub file_digest: String,
     /// When it began.
+    #[serde(serialize_with = "shown::time")]
     pub started_at: i64,
     /// When it ended; `None` if it did not, or has not yet.
+    #[serde(serialize_with = "shown::optional_time")]
     pub finished_at: Option<i64>,
     /// Rows read: taken, repeated and quarantined together.
     pub read: u64,

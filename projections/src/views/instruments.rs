@@ -1,13 +1,14 @@
 //! The questionnaires.
 
-use cx_model::event::Question;
-use cx_model::{Event, InstrumentId, Recorded};
-use serde::{Deserialize, Serialize};
+use cx_model::event::{Question, Scale};
+use cx_model::{Event, InstrumentId, Recorded, ScaleDirection};
+use serde::{Deserialize, Serialize, Serializer};
 
 use cx_model::StreamName;
 
 use crate::projection::Projection;
 use crate::rows::Rows;
+use crate::shown;
 
 /// One questionnaire.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -30,7 +31,8 @@ pub struct AskedQuestion {
     /// What is asked.
     pub wording: String,
     /// The lowest and highest score, and whether a high one is good.
-    pub scale: Option<(i32, i32, cx_model::ScaleDirection)>,
+    #[serde(serialize_with = "scale")]
+    pub scale: Option<(i32, i32, ScaleDirection)>,
     /// Which figure it feeds.
     pub metric: cx_model::Metric,
     /// About which touchpoint.
@@ -51,10 +53,21 @@ impl From<&Question> for AskedQuestion {
 
 impl AskedQuestion {
     /// The scores it takes.
-    pub fn scale(&self) -> Option<cx_model::event::Scale> {
-        let (min, max, direction) = self.scale?;
-        Some(cx_model::event::Scale { min, max, direction })
+    pub fn scale(&self) -> Option<Scale> {
+        self.scale.map(scale_of)
     }
+}
+
+fn scale_of((min, max, direction): (i32, i32, ScaleDirection)) -> Scale {
+    Scale { min, max, direction }
+}
+
+#[allow(clippy::ref_option)] // serde hands over a reference to the field
+fn scale<S: Serializer>(
+    scale: &Option<(i32, i32, ScaleDirection)>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    shown::shown(scale, serializer, |scale| scale.map(scale_of))
 }
 
 impl Projection for Instrument {

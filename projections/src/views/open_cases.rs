@@ -3,12 +3,13 @@
 use cx_model::{
     CaseId, CaseKind, Channel, CustomerId, Event, Recorded, Severity, TouchpointId, WaitingOn,
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use cx_model::StreamName;
 
 use crate::projection::{Projection, customer_lane, lane_of_customer};
 use crate::rows::Rows;
+use crate::shown::{self, moment};
 use crate::views::timeline::case_of;
 
 /// One case. Times are microseconds since the Unix epoch.
@@ -25,20 +26,26 @@ pub struct OpenCase {
     /// Its number elsewhere.
     pub reference: Option<String>,
     /// When it was opened, or its first known step.
+    #[serde(serialize_with = "shown::time")]
     pub opened_at: i64,
     /// When the customer was told that it arrived.
+    #[serde(serialize_with = "shown::optional_time")]
     pub acknowledged_at: Option<i64>,
     /// The first public answer by a person.
+    #[serde(serialize_with = "shown::optional_time")]
     pub first_reply_at: Option<i64>,
     /// When it was first resolved.
+    #[serde(serialize_with = "shown::optional_time")]
     pub resolved_at: Option<i64>,
     /// Settled in the organisation's eyes, not yet closed.
     pub resolved: bool,
     /// Closed: the row is not shown.
     pub closed: bool,
     /// For whom it waits, and since when.
+    #[serde(serialize_with = "pause")]
     pub paused: Option<(WaitingOn, i64)>,
     /// How long it waited for the customer before, in microseconds.
+    #[serde(serialize_with = "shown::duration")]
     pub waited_for_customer: i64,
     /// How often it went to someone else.
     pub transfers: u32,
@@ -47,9 +54,24 @@ pub struct OpenCase {
     /// Escalated.
     pub escalated: bool,
     /// The last step.
+    #[serde(serialize_with = "shown::time")]
     pub last_step_at: i64,
     /// Steps that break a rule of ours and were kept: a step after the close, a second resolve.
     pub irregular: u32,
+}
+
+#[allow(clippy::ref_option)] // serde hands over a reference to the field
+fn pause<S: Serializer>(
+    paused: &Option<(WaitingOn, i64)>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Pause {
+        waiting_on: WaitingOn,
+        since: String,
+    }
+    let pause = |(waiting_on, since)| Pause { waiting_on, since: moment(since) };
+    shown::shown(paused, serializer, |paused| paused.map(pause))
 }
 
 impl Projection for OpenCase {

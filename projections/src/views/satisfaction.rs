@@ -35,7 +35,7 @@ pub struct Satisfaction {
     pub latest: Scores,
 }
 
-/// As it is written: most customers answer once a month, and then all three are the same.
+/// As it is kept: most customers answer once a month, and then all three are the same.
 #[derive(Serialize, Deserialize)]
 struct Written<S> {
     all: S,
@@ -46,7 +46,8 @@ struct Written<S> {
 impl Serialize for Satisfaction {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { all, first, latest } = self;
-        let unless_all = |scores| Some(scores).filter(|scores| *scores != all);
+        let shown = serializer.is_human_readable();
+        let unless_all = |scores| Some(scores).filter(|scores| shown || *scores != all);
         Written { all, first: unless_all(first), latest: unless_all(latest) }.serialize(serializer)
     }
 }

@@ -9,10 +9,11 @@ mod pages;
 mod reading;
 
 use cx_model::{CustomerId, Event, InteractionId, Recorded, StreamName};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::projection::{Projection, customer_lane, lane_of_customer};
 use crate::rows::Rows;
+use crate::shown;
 pub use entry::{Entry, EntryStatus, Place, case_of};
 pub use pages::Page;
 use pages::insert;
@@ -73,6 +74,22 @@ fn amend_response(
     amend(customer, "ResponseSubmitted", id.0, rows, |entry| entry.status = status);
 }
 
+/// Which pages there are, each with where it begins.
+fn pages_from<S: Serializer>(pages: &&[(Place, u32)], serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Begin {
+        page: u32,
+        occurred_at: String,
+        ordinal: u64,
+    }
+    let begin = |&((at, ordinal), page): &(Place, u32)| Begin {
+        page,
+        occurred_at: shown::moment(at),
+        ordinal,
+    };
+    shown::shown(*pages, serializer, |pages| pages.iter().map(begin).collect::<Vec<_>>())
+}
+
 impl Projection for Timeline {
     const NAME: &'static str = "timeline";
     type Key = (CustomerId, u32);
@@ -94,7 +111,7 @@ impl Projection for Timeline {
     fn unpacked(row: &Self) -> impl Serialize {
         #[derive(Serialize)]
         enum Unpacked<'a> {
-            Directory(&'a [(Place, u32)]),
+            Directory(#[serde(serialize_with = "pages_from")] &'a [(Place, u32)]),
             Page(Vec<Entry>),
         }
         match row {

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use cx_model::{
     AgentId, Channel, DivisionId, Event, InstrumentId, Ownership, Recorded, Stage, TouchpointId,
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use cx_model::StreamName;
 
 use crate::projection::Projection;
 use crate::rows::Rows;
+use crate::shown;
 
 /// One touchpoint.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -30,9 +31,23 @@ pub struct Touchpoint {
     /// With which questionnaires customers are asked about it.
     pub instruments: BTreeSet<InstrumentId>,
     /// The organisation's own ratings, the last of each division.
+    #[serde(serialize_with = "assessments")]
     pub self_assessments: Vec<(DivisionId, i32)>,
     /// It is gone.
     pub retired: bool,
+}
+
+fn assessments<S: Serializer>(
+    ratings: &[(DivisionId, i32)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Assessment {
+        division: DivisionId,
+        score: i32,
+    }
+    let of = |&(division, score): &(DivisionId, i32)| Assessment { division, score };
+    shown::shown(ratings, serializer, |ratings| ratings.iter().map(of).collect::<Vec<_>>())
 }
 
 impl Projection for Touchpoint {

@@ -165,7 +165,7 @@ fn figure(
         effective_n: nps
             .map(|nps| nps.effective_n)
             .or(share.map(|share| share.effective_n))
-            .or((n > 0).then_some(n as f64)),
+            .or_else(|| metrics::effective_n(scores, scale, weighted)),
         small_sample: n < metrics::SMALL_SAMPLE,
         scale: Scale { min, max, direction },
         nps: nps.map(|nps| NpsParts {
@@ -174,7 +174,7 @@ fn figure(
             detractors: nps.detractors as i64,
         }),
         distribution: scores.by_score.iter().map(frequency).collect(),
-        definition: definition(key.metric, question.interval),
+        definition: definition(key.metric, question.interval, weighted),
         as_of,
         cells: sum.cells,
         without,

@@ -1,7 +1,7 @@
 use std::fs;
 
-use cx_model::CustomerKind;
 use cx_model::event::{CustomerRegistered, IdentifierClaimed, InstrumentRetired};
+use cx_model::{CustomerKind, Event};
 
 use super::*;
 

@@ -2,7 +2,9 @@
 
 use cx_model::event as e;
 use cx_model::{CaseId, Channel, Direction, Event, Recorded, Stage, TouchpointId};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::shown;
 
 /// Where an entry stands: microseconds since the Unix epoch when it occurred, then its ordinal.
 pub type Place = (i64, u64);
@@ -25,14 +27,17 @@ pub enum EntryStatus {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
     /// Microseconds since the Unix epoch.
+    #[serde(serialize_with = "shown::time")]
     pub occurred_at: i64,
     /// The event's number in the ledger.
     pub ordinal: u64,
     /// The event's place in the customer's stream.
     pub revision: u64,
     /// Microseconds since the Unix epoch.
+    #[serde(serialize_with = "shown::time")]
     pub recorded_at: i64,
     /// The event's type, as its place in the list of types; unknown types stand past its end.
+    #[serde(serialize_with = "type_name")]
     pub kind: u16,
     /// By which way.
     pub channel: Option<Channel>,
@@ -49,7 +54,28 @@ pub struct Entry {
     /// How it felt, from -100 to 100.
     pub valence: Option<i16>,
     /// Whether it still counts.
+    #[serde(serialize_with = "status_name")]
     pub status: EntryStatus,
+}
+
+/// The event's type by its name; null if this program does not know it.
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde hands over a reference to the field
+fn type_name<S: Serializer>(kind: &u16, serializer: S) -> Result<S::Ok, S::Error> {
+    shown::shown(kind, serializer, |kind| type_of(*kind))
+}
+
+/// The status as a word like all others.
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde hands over a reference to the field
+fn status_name<S: Serializer>(status: &EntryStatus, serializer: S) -> Result<S::Ok, S::Error> {
+    shown::shown(status, serializer, |status| match status {
+        EntryStatus::AsRecorded => "as_recorded",
+        EntryStatus::Corrected => "corrected",
+        EntryStatus::Voided => "voided",
+    })
+}
+
+fn type_of(kind: u16) -> Option<&'static str> {
+    Event::TYPES.get(usize::from(kind)).copied()
 }
 
 impl Entry {
@@ -60,7 +86,7 @@ impl Entry {
 
     /// The event's type; `None` if this program does not know it.
     pub fn event_type(&self) -> Option<&'static str> {
-        Event::TYPES.get(usize::from(self.kind)).copied()
+        type_of(self.kind)
     }
 
     /// The entry of an event.
