@@ -13,6 +13,8 @@ pub mod key;
 mod key_part;
 mod key_text;
 mod list;
+#[cfg(test)]
+mod new_view;
 mod projection;
 mod root;
 mod rows;

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A month in UTC, such as `2026-01`: 12 times the year plus the month, less 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,6 +50,28 @@ impl FromStr for Month {
     }
 }
 
+/// As text where people read it, else as a number.
+impl Serialize for Month {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            self.0.serialize(serializer)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Month {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+            text.parse().map_err(serde::de::Error::custom)
+        } else {
+            u32::deserialize(deserializer).map(Self)
+        }
+    }
+}
+
 #[cfg(feature = "graphql")]
 mod graphql {
     use super::Month;
@@ -82,6 +105,8 @@ mod tests {
         let month: Month = "2026-12".parse().unwrap();
         assert_eq!(month, Month(2026 * 12 + 11));
         assert_eq!(month.to_string(), "2026-12");
+        assert_eq!(serde_json::to_string(&month).unwrap(), "\"2026-12\"");
+        assert_eq!(serde_json::from_str::<Month>("\"2026-12\"").unwrap(), month);
         for text in ["2026", "2026-13", "2026-00", "26-01", "2026-1", "2026-+1", ""] {
             assert_eq!(text.parse::<Month>(), Err(MonthError), "{text}");
         }
