@@ -60,7 +60,8 @@ macro_rules! counts {
 
 counts! {
     Contacts by CustomerId: |customer, _| customer, of |key| *key;
-    ContactsByChannel by (CustomerId, Channel): |customer, channel| (customer, channel), of |key| key.0;
+    ContactsByChannel by (CustomerId, Desc<Channel>): |customer, channel| (customer, Desc(channel)),
+        of |key| key.0;
     ContactsOnChannel by (Channel, CustomerId): |customer, channel| (channel, customer), of |key| key.1;
 }
 
@@ -102,7 +103,7 @@ fields! {
     /// A row of one customer.
     contacts(customer: CustomerId) -> One<Contacts>,
     /// Rows under a customer.
-    contacts_by_channel(customer: CustomerId, channel: Channel) -> Many<ContactsByChannel>,
+    contacts_by_channel(customer: CustomerId, channel: Desc<Channel>) -> Many<ContactsByChannel>,
     /// Rows of several customers.
     contacts_on_channel(channel: Channel, customer: CustomerId) -> Many<ContactsOnChannel>,
     /// A figure.
