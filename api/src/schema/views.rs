@@ -7,13 +7,11 @@
 mod looking_up;
 
 use async_graphql::{Context, Object, Result};
-use cx_projections::KeyPart;
 use cx_projections::parts::*;
 use cx_projections::views;
 use cx_projections::views::*;
 
 use super::moment::AsOf;
-use super::paging;
 
 /// Walks the list and gathers the fields; at its end they become one object.
 macro_rules! fields {
@@ -63,8 +61,8 @@ macro_rules! fields {
         fields! { @walk [$($done)*
             $(#[$doc])*
             async fn $name(&self, ctx: &Context<'_>, #[graphql(desc = "What the rows' keys begin with.")] $first: $prefix, #[graphql(desc = "At most so many, 0 to 100 (auditors 1,000); 50 if left out.")] first: Option<i32>, #[graphql(desc = "As they stood at a position or time of the ledger.")] as_of: Option<AsOf>) -> Result<Vec<$view>> {
-                let limit = paging::limit(ctx, first)?;
-                let some_key = (Clone::clone(&$first) $(, <$part as KeyPart>::example())*);
+                let limit = crate::schema::paging::limit(ctx, first)?;
+                let some_key = (Clone::clone(&$first) $(, <$part as cx_projections::KeyPart>::example())*);
                 looking_up::many::<$view, _>(ctx, &$first, &some_key, limit, as_of).await
             }
         ] $($rest)* }

@@ -25,6 +25,7 @@ pub async fn one<V: Projection>(
 }
 
 /// At most `limit` of the rows whose keys begin with `prefix`; `some_key` is any such key.
+#[allow(dead_code)] // the list may have no `Many`
 pub async fn many<V: Projection, P: KeyPart>(
     ctx: &Context<'_>,
     prefix: &P,
