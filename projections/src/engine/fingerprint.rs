@@ -34,8 +34,8 @@ pub(crate) fn fingerprint<V: Projection>() -> Fingerprint {
     let mut fold = Fold::<V>::new();
     let mut touches = BTreeSet::new();
     for event in cx_model::canonical::history() {
-        let touched = fold.fold_one(&event);
-        touches.extend(touched.iter().map(|key| touch(event.ordinal, key)));
+        let keys = fold.fold_one(&event);
+        touches.extend(keys.iter().map(|key| touch(event.ordinal, key)));
     }
     let mut hash = Sha256::new();
     hash.update(V::NAME.as_bytes());
