@@ -7,6 +7,7 @@
 mod anchor;
 mod explain;
 mod feed;
+mod fingerprint;
 pub(crate) mod generation;
 mod past;
 mod reader;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cx_model::{Position, Recorded};
 
 use crate::folder::{Folded, Folder, Head, read_head};
-use crate::key::Key;
+use crate::key::{Key, StartsWith};
 use crate::projection::{Projection, Provenance};
 use crate::rows::space;
 use crate::store::memory::MemoryStore;
@@ -62,6 +62,18 @@ impl<V: Projection> Fold<V> {
         self.folder.commit().expect("the store of a fold in memory does not fail");
     }
 
+    /// Folds one event and commits it; answers with the keys of the rows that it touched.
+    pub(crate) fn fold_one(&mut self, event: &Recorded) -> Vec<V::Key> {
+        if self.folder.fold(event) == Folded::Panicked {
+            self.folder.stall(event);
+        }
+        let staged = self.folder.stage(true).expect("the store of a fold in memory does not fail");
+        self.folder.store().apply().expect("memory does not fail");
+        let keys = staged.deltas.iter().map(|(key, ..)| key.as_slice());
+        let keys = keys.filter_map(|key| key.strip_prefix(&[space::ROWS]));
+        keys.map(|key| V::Key::from_bytes(key).expect("memory keeps what was written")).collect()
+    }
+
     /// Folds events that are not in the order of the ledger, as several workers would.
     #[cfg(test)]
     pub(crate) fn fold_in_any_order(&mut self, events: &[&Recorded]) {
@@ -101,13 +113,30 @@ impl<V: Projection> Fold<V> {
 
     /// All rows, in the order of their keys.
     pub fn rows(&self) -> Vec<(V::Key, V::View, Provenance)> {
+        self.scan(&[space::ROWS], usize::MAX)
+    }
+
+    /// At most `limit` of the rows whose keys begin with `prefix`, in the order of their keys.
+    pub fn rows_under<P: Key>(&self, prefix: &P, limit: usize) -> Vec<V::View>
+    where
+        V::Key: StartsWith<P>,
+    {
+        let mut bytes = vec![space::ROWS];
+        prefix.encode(&mut bytes);
+        self.scan(&bytes, limit).into_iter().map(|(_, row, _)| row).collect()
+    }
+
+    fn scan(&self, prefix: &[u8], limit: usize) -> Vec<(V::Key, V::View, Provenance)> {
         let mut rows = Vec::new();
-        let scan = self.folder.store().scan(&Stretch::under(&[space::ROWS]), &mut |key, bytes| {
+        if limit == 0 {
+            return rows;
+        }
+        let scan = self.folder.store().scan(&Stretch::under(prefix), &mut |key, bytes| {
             let key = V::Key::from_bytes(&key[1..])
                 .map_err(|error| stored::damaged(error.to_string()))?;
             let stored = stored::open(bytes)?;
             rows.push((key, stored::read_row(stored.row)?, stored.provenance));
-            Ok(true)
+            Ok(rows.len() < limit)
         });
         scan.expect("memory keeps what was written");
         rows

@@ -7,8 +7,8 @@
 use cx_model::{
     AgentId, CaseId, CaseKind, Channel, Counterparty, CustomerId, CustomerKind, Direction,
     DivisionId, Expectation, ImportId, ImpressionOf, Initiator, InstrumentId, InteractionId,
-    Metric, OrderId, Ownership, Position, Precision, ResponseId, ScaleDirection, Severity, Stage,
-    TouchpointId, ValenceBasis, WaitingOn,
+    Metric, Month, OrderId, Ownership, Position, Precision, ResponseId, ScaleDirection, Severity,
+    Stage, TouchpointId, ValenceBasis, WaitingOn,
 };
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -173,6 +173,16 @@ impl Key for Position {
 
     fn decode(bytes: &mut &[u8]) -> Result<Self, KeyError> {
         Ok(Self::from_parts(u64::decode(bytes)?, u64::decode(bytes)?))
+    }
+}
+
+impl Key for Month {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.0.encode(out);
+    }
+
+    fn decode(bytes: &mut &[u8]) -> Result<Self, KeyError> {
+        u32::decode(bytes).map(Self)
     }
 }
 

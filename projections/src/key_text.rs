@@ -1,53 +1,9 @@
 //! Keys as people write them: parts joined by `/`, and rows explained as JSON for any view by name.
 
-use cx_model::{
-    CaseId, Channel, CustomerId, ImportId, InstrumentId, Position, Recorded, TouchpointId,
-};
+use cx_model::{Position, Recorded};
 
 use crate::engine::{Engine, ExplainError, Explained, Step};
 use crate::projection::Projection;
-use crate::views::Cell;
-
-/// A part of a key that can be written as text.
-pub trait KeyPart: Sized {
-    /// The part that a text names.
-    fn of_text(text: &str) -> Option<Self>;
-}
-
-macro_rules! parsed {
-    ($($part:ty)*) => {$(
-        impl KeyPart for $part {
-            fn of_text(text: &str) -> Option<Self> {
-                text.parse().ok()
-            }
-        }
-    )*};
-}
-
-parsed! { CustomerId CaseId TouchpointId InstrumentId ImportId u32 u64 i64 String }
-
-impl KeyPart for Channel {
-    fn of_text(text: &str) -> Option<Self> {
-        Self::from_text(text)
-    }
-}
-
-/// `instrument/question/touchpoint/attribute/month`: an empty part is none, the month is `2026-01`.
-impl KeyPart for Cell {
-    fn of_text(text: &str) -> Option<Self> {
-        let parts: Vec<&str> = text.split('/').collect();
-        let [instrument, question, touchpoint, attribute, month] = parts[..] else { return None };
-        let (year, month) = month.split_once('-')?;
-        let (year, month): (u32, u32) = (year.parse().ok()?, month.parse().ok()?);
-        Some(Self {
-            instrument: instrument.parse().ok()?,
-            question: question.to_owned(),
-            touchpoint: if touchpoint.is_empty() { None } else { Some(touchpoint.parse().ok()?) },
-            attribute: attribute.to_owned(),
-            month: (year * 12 + month).checked_sub(1)?,
-        })
-    }
-}
 
 /// One event that touched a row, for any view.
 #[derive(Debug, Clone)]
@@ -138,13 +94,14 @@ pub async fn reasons(
 ) -> Result<Reasons, AskError> {
     // The list names its views; a new one is found without a line here.
     #[allow(clippy::wildcard_imports)]
-    use crate::views::*;
+    use crate::{KeyPart, parts::*, views::*};
     macro_rules! explain {
         (Sum, $view:ident, $engine:expr, $($asked:expr),*) => { $engine.explain_sum::<$view>($($asked),*) };
-        ($shape:ident, $view:ident, $engine:expr, $($asked:expr),*) => { $engine.explain::<$view>($($asked),*) };
+        (OwnSum, $view:ident, $engine:expr, $($asked:expr),*) => { $engine.explain_sum::<$view>($($asked),*) };
+        ($kind:ident, $view:ident, $engine:expr, $($asked:expr),*) => { $engine.explain::<$view>($($asked),*) };
     }
     macro_rules! ask {
-        ($($(#[$doc:meta])* $name:ident($($argument:ident: $part:ty),*) -> $shape:ident<$view:ident>,)*) => {
+        ($($(#[$doc:meta])* $name:ident($($argument:ident: $part:ty),*) -> $kind:ident<$view:ident>,)*) => {
             match view {
                 $(stringify!($name) => {
                     let form = concat!($("/", stringify!($argument)),*);
@@ -152,7 +109,7 @@ pub async fn reasons(
                     let mut parts = key.splitn(wanted, '/');
                     let mut read = || Some(($(<$part>::of_text(parts.next()?)?),*));
                     let key = read().ok_or(AskError::NoKey { view: stringify!($name), form: form.trim_start_matches('/') })?;
-                    let explained = explain!($shape, $view, engine, &key, after, limit).await?;
+                    let explained = explain!($kind, $view, engine, &key, after, limit).await?;
                     Ok(Reasons::of(explained))
                 })*
                 _ => {

@@ -10,8 +10,11 @@ mod folder;
 #[cfg(test)]
 mod given;
 pub mod key;
+mod key_part;
 mod key_text;
 mod list;
+#[cfg(test)]
+mod new_view;
 mod projection;
 mod root;
 mod rows;
@@ -28,7 +31,8 @@ pub use engine::{
 pub use fold::{Fold, fold_history};
 pub use folder::{Head, Stall};
 pub use key::{Desc, Key, KeyError, StartsWith};
-pub use key_text::{AskError, KeyPart, Reason, Reasons, reasons};
+pub use key_part::{KeyPart, NOBODY, parts};
+pub use key_text::{AskError, Reason, Reasons, reasons};
 pub use projection::{
     Figure, Private, Projection, Provenance, View, customer_lane, lane_of_customer,
 };
@@ -41,7 +45,7 @@ pub fn all_views() -> Vec<Registered> {
     #[allow(clippy::wildcard_imports)] // all of them, whatever they are
     use views::*;
     macro_rules! register {
-        ($($(#[$doc:meta])* $name:ident($($argument:ident: $part:ty),*) -> $shape:ident<$view:ident>,)*) => {
+        ($($(#[$doc:meta])* $name:ident($($argument:ident: $part:ty),*) -> $kind:ident<$view:ident>,)*) => {
             vec![$(registered::<$view>()),*]
         };
     }

@@ -1,13 +1,13 @@
 //! The list of all views, which hands itself to others by name.
 
 /// Hands the list of views to another macro: `views!(my_macro)` expands to `my_macro! { … }` with
-/// one line a view, `/// what it is`, `name(argument: KeyPart, …) -> One<View>,` or `-> Many<View>,`.
+/// one line a view, `/// what it is`, `name(argument: KeyPart, …) -> One<View>,`.
 ///
-/// The arguments are the parts of the view's key: all of them name one row (`One`), the first ones
-/// a run of rows (`Many`); GraphQL fields are made for both. `Own` has a field of its own, written
-/// in `api/src/schema/`, because its question is more than a look-up; so has `Sum`, a view of figures over all customers.
-/// The types are found with `use cx_projections::views::*` and
-/// `use cx_model::*` in scope.
+/// The arguments are the parts of the view's key, each a [`KeyPart`](crate::KeyPart). All of them
+/// name one row (`One`), or one figure over customers (`Sum`), the first one a run of rows (`Many`);
+/// GraphQL fields are made for these. `Own` and `OwnSum`, a figure as well, have a field of their
+/// own, written in `api/src/schema/`, because their question is more than a look-up. The types are
+/// found with `use cx_projections::{parts::*, views::*}` in scope.
 #[macro_export]
 macro_rules! views {
     ($then:ident) => {
@@ -17,7 +17,7 @@ macro_rules! views {
             /// One customer at a glance.
             customer(customer: CustomerId) -> Own<Customer>,
             /// What customers answered, by question, touchpoint, attribute and month.
-            satisfaction(cell: Cell) -> Sum<Satisfaction>,
+            satisfaction(cell: Cell) -> OwnSum<Satisfaction>,
             /// The cases that are open.
             open_cases(customer: CustomerId, case: CaseId) -> Own<OpenCase>,
             /// How the facts came in.
@@ -37,7 +37,7 @@ mod tests {
     use crate::projection::Projection;
 
     macro_rules! names {
-        ($($(#[$doc:meta])* $name:ident($($argument:ident: $part:ty),*) -> $shape:ident<$view:ident>,)*) => {
+        ($($(#[$doc:meta])* $name:ident($($argument:ident: $part:ty),*) -> $kind:ident<$view:ident>,)*) => {
             [$((stringify!($name), crate::views::$view::NAME)),*]
         };
     }

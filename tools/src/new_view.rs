@@ -10,11 +10,15 @@ use anyhow::{Context, bail, ensure};
 #[command(after_help = "Example, in the project's folder:
   cargo run -p cxledger -- new-view last_contact
   cargo test -p cx-projections last_contact
+  cargo run -p cxledger -- new-view monthly_contacts --figure
 
 docs/adding-a-view.md goes on from there.")]
 pub struct NewView {
     /// Its name in snake_case, such as `last_contact`.
     name: String,
+    /// A figure over all customers, instead of a row a customer.
+    #[arg(long)]
+    figure: bool,
     /// The project's folder.
     #[arg(long, value_name = "DIR", default_value = ".")]
     project: PathBuf,
@@ -23,7 +27,7 @@ pub struct NewView {
 impl NewView {
     /// Writes the file and the lines, and says what to do next.
     pub fn run(self) -> anyhow::Result<()> {
-        write(&self.project, &self.name)?;
+        write(&self.project, &self.name, if self.figure { &FIGURE } else { &ROW })?;
         say!("projections/src/views/{}.rs is there; run its test with", self.name);
         say!("  cargo test -p cx-projections {}", self.name);
         say!(
@@ -36,7 +40,7 @@ impl NewView {
     }
 }
 
-fn write(project: &Path, name: &str) -> anyhow::Result<()> {
+fn write(project: &Path, name: &str, beginning: &Beginning) -> anyhow::Result<()> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     let first = name.starts_with(|c: char| c.is_ascii_lowercase());
     ensure!(first && name.chars().all(plain), "a view's name is snake_case, such as last_contact");
@@ -49,8 +53,9 @@ fn write(project: &Path, name: &str) -> anyhow::Result<()> {
     let views = read(&source.join("views.rs"))?;
     let list = read(&source.join("list.rs"))?;
     let views = with_module(&views, name, &row);
-    let list = with_line(&list, name, &row).context("projections/src/list.rs has no list")?;
-    fs::write(&file, VIEW.replace("VIEW_NAME", name).replace("ROW", &row))?;
+    let list =
+        with_line(&list, name, &row, beginning).context("projections/src/list.rs has no list")?;
+    fs::write(&file, beginning.file.replace("new_view", name).replace("NewView", &row))?;
     fs::write(source.join("views.rs"), views)?;
     fs::write(source.join("list.rs"), list)?;
     Ok(())
@@ -115,78 +120,38 @@ fn sorted(name: &str) -> Vec<(char, u64)> {
 }
 
 /// Puts the line behind the last view of the list.
-fn with_line(list: &str, name: &str, row: &str) -> Option<String> {
+fn with_line(list: &str, name: &str, row: &str, beginning: &Beginning) -> Option<String> {
     let start = list.find("$then! {")?;
     let end = start + list[start..].find("\n        }")?;
-    let line = format!(
-        "\n            /// How many interactions a customer had.\n            {name}(customer: CustomerId) -> One<{row}>,"
-    );
+    let Beginning { line: (key, kind), what, .. } = beginning;
+    let indent = " ".repeat(12);
+    let line = format!("\n{indent}/// {what}\n{indent}{name}({key}) -> {kind}<{row}>,");
     Some(format!("{}{line}{}", &list[..end], &list[end..]))
 }
 
-/// The view that a new one begins as: it counts a customer's interactions.
-const VIEW: &str = r#"//! How many interactions a customer had.
-
-use async_graphql::SimpleObject;
-use cx_model::{CustomerId, Event, Recorded, StreamName};
-use serde::{Deserialize, Serialize};
-
-use crate::projection::{Projection, customer_lane, lane_of_customer};
-use crate::rows::Rows;
-
-/// How many interactions a customer had.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, SimpleObject)]
-pub struct ROW {
-    /// Interactions recorded.
-    pub count: u32,
+/// What a new view begins as.
+struct Beginning {
+    /// A file of the views, tested under the names `new_view` and `NewView`.
+    file: &'static str,
+    /// Its key and its kind in the list.
+    line: (&'static str, &'static str),
+    /// What it says there that it is.
+    what: &'static str,
 }
 
-impl Projection for ROW {
-    const NAME: &'static str = "VIEW_NAME";
-    type Key = CustomerId;
-    type View = Self;
-    type Private = ();
+/// It counts a customer's interactions.
+const ROW: Beginning = Beginning {
+    file: include_str!("../../projections/src/new_view/row.rs"),
+    line: ("customer: CustomerId", "One"),
+    what: "How many interactions a customer had.",
+};
 
-    fn lane(event: &Recorded) -> u64 {
-        customer_lane(event)
-    }
-
-    fn lane_of(customer: &CustomerId) -> Option<u64> {
-        Some(lane_of_customer(*customer))
-    }
-
-    fn stream_of(customer: &CustomerId) -> Option<StreamName> {
-        Some(customer.stream())
-    }
-
-    fn apply(event: &Recorded, rows: &mut Rows<'_, Self>) {
-        let Some(customer) = event.customer() else { return };
-        if let Event::InteractionRecorded(_) = &event.event {
-            rows.update(&customer, |row| row.count += 1);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use cx_model::Channel;
-
-    use super::*;
-    use crate::given::{customer, given, happened, interaction};
-
-    #[test]
-    fn each_interaction_counts_once() {
-        given::<ROW>([
-            happened(customer(1), interaction(Channel::Phone)),
-            happened(customer(1), interaction(Channel::Web)),
-        ])
-        .then(customer(1), ROW { count: 2 })
-        .then_none(customer(2));
-    }
-
-    crate::laws!(ROW);
-}
-"#;
+/// It counts the interactions of all customers.
+const FIGURE: Beginning = Beginning {
+    file: include_str!("../../projections/src/new_view/figure.rs"),
+    line: ("month: Month", "Sum"),
+    what: "How many interactions there were in a month, of all customers.",
+};
 
 #[cfg(test)]
 mod tests {
@@ -209,8 +174,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_new_view_is_a_file_and_a_line() {
+    /// A folder with the files that are written into.
+    fn project() -> tempfile::TempDir {
         let project = tempfile::tempdir().unwrap();
         let here = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let source = project.path().join("projections/src");
@@ -218,19 +183,41 @@ mod tests {
         for file in ["views.rs", "list.rs"] {
             fs::copy(here.join("projections/src").join(file), source.join(file)).unwrap();
         }
-        write(project.path(), "last_contact").unwrap();
-        let list = fs::read_to_string(source.join("list.rs")).unwrap();
+        project
+    }
+
+    fn written(project: &tempfile::TempDir, file: &str) -> String {
+        fs::read_to_string(project.path().join("projections/src").join(file)).unwrap()
+    }
+
+    #[test]
+    fn a_new_view_is_a_file_and_a_line() {
+        let project = project();
+        write(project.path(), "last_contact", &ROW).unwrap();
         assert!(
-            list.contains("last_contact(customer: CustomerId) -> One<LastContact>,\n        }")
+            written(&project, "list.rs")
+                .contains("last_contact(customer: CustomerId) -> One<LastContact>,\n        }")
         );
-        let views = fs::read_to_string(source.join("views.rs")).unwrap();
+        let views = written(&project, "views.rs");
         let modules: Vec<&str> =
             views.lines().filter(|line| line.starts_with("pub mod ")).collect();
         assert!(modules.is_sorted() && modules.contains(&"pub mod last_contact;"), "{views}");
-        let view = fs::read_to_string(source.join("views/last_contact.rs")).unwrap();
+        let view = written(&project, "views/last_contact.rs");
         assert!(view.contains("const NAME: &'static str = \"last_contact\";"));
-        assert!(!view.contains("ROW"));
-        assert!(write(project.path(), "last_contact").is_err());
-        assert!(write(project.path(), "Last").is_err());
+        assert!(!view.contains("NewView") && !view.contains("new_view"), "{view}");
+        assert!(write(project.path(), "last_contact", &ROW).is_err());
+        assert!(write(project.path(), "Last", &ROW).is_err());
+    }
+
+    #[test]
+    fn a_new_figure_is_listed_as_a_sum() {
+        let project = project();
+        write(project.path(), "monthly_contacts", &FIGURE).unwrap();
+        assert!(
+            written(&project, "list.rs")
+                .contains("monthly_contacts(month: Month) -> Sum<MonthlyContacts>,\n        }")
+        );
+        let view = written(&project, "views/monthly_contacts.rs");
+        assert!(view.contains("impl Figure for MonthlyContacts"), "{view}");
     }
 }

@@ -4,14 +4,13 @@ use std::collections::{HashMap, HashSet};
 
 use async_graphql::{ComplexObject, Context, Json, Result, SimpleObject};
 use cx_model::{Event, Position, Recorded, ResponseId, StreamName};
-use cx_projections::views::{Cell, Satisfaction};
-use cx_projections::{AskError, Engine, ExplainError, Reason, Reasons, reasons};
+use cx_projections::views::Satisfaction;
+use cx_projections::{AskError, Engine, ExplainError, KeyPart, Reason, Reasons, reasons};
 
 use super::event::LedgerEvent;
 use super::paging::{self, Cursor, PageInfo};
 use super::reading::{self, system};
 use super::satisfaction::SatisfactionFigure;
-use super::scalars::Month;
 use crate::errors::{Code, internal};
 
 /// One event behind a row.
@@ -147,13 +146,6 @@ impl<'a> Bearers<'a> {
     }
 }
 
-/// A cell of the satisfaction view, as `explain` takes it.
-pub fn cell_key(cell: &Cell) -> String {
-    let touchpoint = cell.touchpoint.map(|id| id.to_string()).unwrap_or_default();
-    let month = Month(cell.month);
-    format!("{}/{}/{touchpoint}/{}/{month}", cell.instrument, cell.question, cell.attribute)
-}
-
 #[ComplexObject]
 impl SatisfactionFigure {
     /// The responses behind the figure, cell by cell (a month of a question), oldest first: each with the cell before and after it. For responses without an attribute it is the cell of all answers.
@@ -202,6 +194,6 @@ impl SatisfactionFigure {
 
     /// The keys of the cells the figure adds up, as `explain(view: "satisfaction", key: …)` takes them.
     async fn cells(&self) -> Vec<String> {
-        self.cells.iter().map(cell_key).collect()
+        self.cells.iter().map(KeyPart::text).collect()
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use async_graphql::{Context, Error, Result};
 use cx_ledger::{AppendError, Book, BookError};
-use cx_model::{CustomerId, Position, Recorded};
+use cx_model::{CustomerId, Position, Recorded, StreamName};
 use cx_projections::{
     Engine, Fold, Pasts, Projection, ReadError, Reader, Row, Scan, Snapshot, fold_history,
 };
@@ -66,14 +66,19 @@ pub fn row<V: Projection>(snapshot: &Snapshot<'_, V>, key: &V::Key) -> Result<Op
     let row = snapshot.get(key).map_err(read_failed)?;
     match row.as_ref().and_then(|row| row.stalled_at) {
         None => Ok(row),
-        Some(position) => Err(Code::Stalled.error_with(
-            format!(
-                "view {} cannot fold the event at position {position}; its code needs mending",
-                V::NAME
-            ),
-            [("stalledAt", position.to_string().into())],
-        )),
+        Some(position) => Err(stalled::<V>(position)),
     }
+}
+
+/// A row that does not have the events from this position on.
+fn stalled<V: Projection>(position: Position) -> Error {
+    Code::Stalled.error_with(
+        format!(
+            "view {} cannot fold the event at position {position}; its code needs mending",
+            V::NAME
+        ),
+        [("stalledAt", position.to_string().into())],
+    )
 }
 
 /// The rows of a scan.
@@ -277,16 +282,25 @@ pub async fn read_as_of<V: Projection, T>(
             read(&source)
         });
     };
-    let position = position_of(ctx, as_of).await?;
-    let history = history(ctx, customer).await?;
-    let fold = fold_history::<V>(&history, position);
-    if let Some(positions) = ctx.data_opt::<ReadPositions>() {
-        positions.report(position);
-    }
+    let (fold, position) = fold_at::<V>(ctx, &customer.stream(), as_of).await?;
     read(&Source::Past { fold: &fold, position })
 }
 
-/// A customer's whole history, personal values sealed.
-pub async fn history(ctx: &Context<'_>, customer: CustomerId) -> Result<Vec<Recorded>> {
-    system(ctx).book.history(&customer.stream()).await.map_err(book_failed)
+/// A view as one stream alone had made it by a moment, and that moment's position, which is
+/// reported; refused if a lane has stalled.
+pub async fn fold_at<V: Projection>(
+    ctx: &Context<'_>,
+    stream: &StreamName,
+    as_of: AsOf,
+) -> Result<(Fold<V>, Position)> {
+    let position = position_of(ctx, as_of).await?;
+    let history = system(ctx).book.history(stream).await.map_err(book_failed)?;
+    let fold = fold_history::<V>(&history, position);
+    if let Some(stall) = fold.head().stalls.first() {
+        return Err(stalled::<V>(stall.position));
+    }
+    if let Some(positions) = ctx.data_opt::<ReadPositions>() {
+        positions.report(position);
+    }
+    Ok((fold, position))
 }

@@ -5,12 +5,11 @@ mod figures;
 
 use async_graphql::{Enum, InputObject, SimpleObject};
 use cx_model::metrics::Interval;
-use cx_model::{Channel, DivisionId, InstrumentId, Metric, Position, Stage, TouchpointId};
+use cx_model::{Channel, DivisionId, InstrumentId, Metric, Month, Position, Stage, TouchpointId};
 use cx_projections::views::Cell;
 
 use super::catalogue::Scale;
 use super::reading::Standing;
-use super::scalars::Month;
 
 pub use definition::Definition;
 pub use figures::figures;

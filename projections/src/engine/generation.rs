@@ -3,7 +3,7 @@
 //! `DIR/VIEW/active` names the generation that is served and the one before it. Each generation
 //! has a directory beside it: `rows` (the database), `redo` (a commit under way), `flushed` (the
 //! last head known to be in the database's files), `mark` (clean or open, and the machine's boot),
-//! `shape` (of the row type), `complete` (it was served once), `awaited` (it was made for a program
+//! `meaning` (of its keys and rows), `complete` (it was served once), `awaited` (it was made for a program
 //! that does not serve yet). What cannot be used is put aside as `GENERATION.damaged-N`, with the
 //! `reason` in it, until the generation that takes its place is served.
 
@@ -12,44 +12,14 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
-use crate::fold::Fold;
+use super::fingerprint::Meaning;
 use crate::folder::{Head, head_of, read_head};
-use crate::projection::{Projection, Provenance};
+use crate::projection::Provenance;
 use crate::root::Root;
 use crate::rows::space;
-use crate::shape;
 use crate::store::disk::DiskStore;
 use crate::store::{Store, StoreError, Stretch};
 use crate::stored;
-
-/// The name of the generation that this code makes of a view, and the shape of its rows.
-pub(crate) struct Fingerprint {
-    pub generation: String,
-    pub shape: String,
-}
-
-/// Folds the canonical history: a changed fold, helper, upcaster or encoding gives another name.
-pub(crate) fn fingerprint<V: Projection>() -> Fingerprint {
-    let mut fold = Fold::<V>::new();
-    fold.fold(&cx_model::canonical::history());
-    let mut hash = Sha256::new();
-    hash.update(V::NAME.as_bytes());
-    hash.update([0]);
-    hash.update(V::REVISION.to_be_bytes());
-    hash.update(fold.head().root.to_bytes());
-    hash.update(fold.head().evidence_root.to_bytes());
-    for stall in &fold.head().stalls {
-        hash.update(stall.ordinal.to_be_bytes());
-    }
-    let mut seen = shape::Shape::default();
-    for (_, row, _) in fold.rows() {
-        seen.see(&row);
-        seen.see(&V::unpacked(&row));
-    }
-    Fingerprint { generation: hex(&hash.finalize()[..8]), shape: seen.fingerprint() }
-}
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
@@ -186,12 +156,13 @@ impl GenerationDirectory {
         }
     }
 
-    pub fn shape(&self) -> Option<String> {
-        fs::read_to_string(self.path.join("shape")).ok()
+    /// What its rows mean; `None` if an earlier program made it that did not say.
+    pub fn meaning(&self) -> Option<Meaning> {
+        Meaning::of_text(&fs::read_to_string(self.path.join("meaning")).ok()?)
     }
 
     /// Opens the rows, or says what is wrong with them.
-    pub fn open(&self, shape: &str, cache_bytes: u64) -> Result<Arc<dyn Store>, StoreError> {
+    pub fn open(&self, meaning: &Meaning, cache_bytes: u64) -> Result<Arc<dyn Store>, StoreError> {
         let left = self.left();
         let existed = self.exists();
         fs::create_dir_all(&self.path).map_err(io)?;
@@ -207,7 +178,7 @@ impl GenerationDirectory {
             while !check.step(&*store, 100_000)? {}
             check.compare(head)?;
         }
-        put_file(&self.path.join("shape"), shape.as_bytes())?;
+        put_file(&self.path.join("meaning"), meaning.to_text().as_bytes())?;
         put_file(&self.path.join("mark"), format!("open {}", boot_id()).as_bytes())?;
         Ok(store)
     }

@@ -5,6 +5,7 @@ mod damage;
 mod folding;
 mod generations;
 mod kills;
+mod meanings;
 mod pasts;
 mod views;
 

@@ -20,7 +20,7 @@ use crate::stored;
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// The rows of the last generation have another shape, and the new ones are being made.
+    /// The rows of the last generation mean something else, and the new ones are being made.
     #[error("view {view} is being rebuilt; ask again later")]
     Rebuilding {
         /// The view.

@@ -15,7 +15,8 @@ use tokio::sync::watch;
 
 use super::anchor::Anchor;
 use super::feed::{CHUNK_EVENTS, Feed};
-use super::generation::{Fingerprint, GenerationDirectory, RowCheck, ViewDirectory, fingerprint};
+use super::fingerprint::{Fingerprint, Meaning, fingerprint};
+use super::generation::{GenerationDirectory, RowCheck, ViewDirectory};
 use super::reader::{Active, ReadError, Shared};
 use super::roots::Rooted;
 use super::status::{LedgerEnd, Progress, State, ViewStatus};
@@ -177,10 +178,10 @@ type Rows = (Arc<dyn Store>, Head);
 /// Opens the rows of a generation, or says why they cannot be used.
 fn usable(
     directory: &GenerationDirectory,
-    shape: &str,
+    meaning: &Meaning,
     surroundings: &Surroundings<'_>,
 ) -> Result<Result<Rows, String>, OpenError> {
-    let opened = directory.open(shape, surroundings.options.cache_bytes);
+    let opened = directory.open(meaning, surroundings.options.cache_bytes);
     let opened = opened.and_then(|store| Ok((read_head(&*store)?.unwrap_or_default(), store)));
     match opened {
         Ok((head, store)) => Ok(match surroundings.anchor.parts_from(&head)? {
@@ -197,33 +198,33 @@ fn usable(
 fn open_own(
     directory: &GenerationDirectory,
     view: &'static str,
-    shape: &str,
+    meaning: &Meaning,
     surroundings: &Surroundings<'_>,
 ) -> Result<(Rows, Option<String>), OpenError> {
-    let reason = match usable(directory, shape, surroundings)? {
+    let reason = match usable(directory, meaning, surroundings)? {
         Ok(rows) => return Ok((rows, None)),
         Err(reason) => reason,
     };
     tracing::error!(view, reason, "a view's directory cannot be used: it is put aside and rebuilt");
     let anew = directory.put_aside(&reason).and_then(|_| {
-        let store = directory.open(shape, surroundings.options.cache_bytes)?;
+        let store = directory.open(meaning, surroundings.options.cache_bytes)?;
         Ok((store, Head::default()))
     });
     anew.map(|rows| (rows, Some(reason))).map_err(|error| surroundings.failed(error))
 }
 
-/// What to serve of an old generation while the new one is made: its rows, if today's code can read
-/// them and they are this ledger's.
+/// What to serve of an old generation while the new one is made: its rows, if they mean to today's
+/// code what they meant, and they are this ledger's.
 fn open_old(
     views: &ViewDirectory,
     old: String,
-    shape: &str,
+    meaning: &Meaning,
     surroundings: &Surroundings<'_>,
 ) -> Result<Active, OpenError> {
     let directory = views.generation(&old);
-    let rows = match directory.shape() {
-        Some(kept) if kept == shape => usable(&directory, shape, surroundings),
-        _ => Ok(Err("it has another shape".into())),
+    let rows = match directory.meaning() {
+        Some(kept) if meaning.reads(&kept) => usable(&directory, &kept, surroundings),
+        _ => Ok(Err("its rows mean something else".into())),
     };
     Ok(match rows {
         Ok(Ok((store, head))) if head.ordinal > 0 => {
@@ -243,12 +244,12 @@ fn open<V: Projection>(surroundings: &Surroundings<'_>) -> Result<Box<dyn Opened
     let pointer = views.pointer();
     let directory = views.generation(&fingerprint.generation);
     let ((store, head), repaired) =
-        open_own(&directory, V::NAME, &fingerprint.shape, surroundings)?;
+        open_own(&directory, V::NAME, &fingerprint.meaning, surroundings)?;
     let old = pointer.active.filter(|active| *active != fingerprint.generation);
     // Rows that were served once are served again at once; so are rows with none before them.
     let served = old.is_none() || directory.is_complete();
     let active = match old.filter(|_| !served) {
-        Some(old) => open_old(&views, old, &fingerprint.shape, surroundings)?,
+        Some(old) => open_old(&views, old, &fingerprint.meaning, surroundings)?,
         None => Active {
             store: Some(store.clone()),
             head: head.clone(),

@@ -15,7 +15,8 @@ use cx_model::{Position, Recorded};
 use tokio::runtime::Handle;
 
 use super::feed::{CHUNK_EVENTS, Chunk, Feed};
-use super::generation::{Fingerprint, GenerationDirectory, RowCheck, ViewDirectory};
+use super::fingerprint::Fingerprint;
+use super::generation::{GenerationDirectory, RowCheck, ViewDirectory};
 use super::reader::{Active, Shared};
 use super::status::{Progress, State};
 use crate::folder::{Folded, Folder};

@@ -3,57 +3,47 @@
 use anyhow::bail;
 use cx_ledger::{Direction, Ledger};
 use cx_model::Position;
-use cx_projections::KeyPart;
+use cx_projections::{KeyPart, NOBODY};
 
 use crate::nearest::hint;
 
 /// So many events are looked through for ids that a ledger really has.
 const LOOKED_AT: usize = 1_000;
-/// An id of nobody.
-const ID: &str = "6f1c0a52-6a8e-4f1c-9d54-0d8c2f9a7e11";
 
 /// A view with its key.
 struct Form {
     view: &'static str,
-    /// The parts with their types.
-    parts: &'static [(&'static str, &'static str)],
+    parts: &'static [&'static str],
+    /// A key with ids of nobody.
+    example: String,
 }
 
 impl Form {
     /// Such as `customer/page`.
     fn names(&self) -> String {
-        self.parts.iter().map(|(name, _)| *name).collect::<Vec<_>>().join("/")
+        self.parts.join("/")
     }
 
-    /// A key with ids of nobody, or with those that are given.
+    /// A key with those of these streams' ids that it takes.
     fn example(&self, known: &[String]) -> String {
-        let id = |category: &str| {
-            let prefix = format!("{category}-");
-            let found = known.iter().find(|stream| stream.starts_with(&prefix));
-            found.cloned().unwrap_or_else(|| format!("{prefix}{ID}"))
-        };
-        let part = |(_, kind): &(&str, &'static str)| match *kind {
-            "CustomerId" => id("customer"),
-            "CaseId" => id("case"),
-            "TouchpointId" => id("touchpoint"),
-            "InstrumentId" => id("instrument"),
-            "ImportId" => id("import"),
-            "Channel" => "phone".to_owned(),
-            "Cell" => format!("{}/recommend///2026-01", id("instrument")),
-            "String" => "text".to_owned(),
-            _ => "1".to_owned(),
-        };
-        self.parts.iter().map(part).collect::<Vec<_>>().join("/")
+        known.iter().fold(self.example.clone(), |example, stream| {
+            let category = stream.split('-').next().unwrap_or_default();
+            example.replace(&format!("{category}-{NOBODY}"), stream)
+        })
     }
 }
 
 /// All views, in the order of the list.
 fn forms() -> Vec<Form> {
+    // Of some views only the parts' types are needed.
+    #[allow(clippy::wildcard_imports)]
+    use cx_projections::parts::*;
     macro_rules! form {
-        ($($(#[$doc:meta])* $name:ident($($argument:ident: $part:ty),*) -> $shape:ident<$view:ident>,)*) => {
+        ($($(#[$doc:meta])* $name:ident($($argument:ident: $part:ty),*) -> $kind:ident<$view:ident>,)*) => {
             vec![$(Form {
                 view: stringify!($name),
-                parts: &[$((stringify!($argument), stringify!($part))),*],
+                parts: &[$(stringify!($argument)),*],
+                example: [$(<$part>::example().text()),*].join("/"),
             }),*]
         };
     }
@@ -64,10 +54,9 @@ fn forms() -> Vec<Form> {
 fn is_key(view: &str, key: &str) -> Option<bool> {
     // Of some views only the parts' types are needed.
     #[allow(clippy::wildcard_imports)]
-    use cx_model::*;
-    use cx_projections::views::Cell;
+    use cx_projections::parts::*;
     macro_rules! read {
-        ($($(#[$doc:meta])* $name:ident($($argument:ident: $part:ty),*) -> $shape:ident<$view:ident>,)*) => {
+        ($($(#[$doc:meta])* $name:ident($($argument:ident: $part:ty),*) -> $kind:ident<$view:ident>,)*) => {
             match view {
                 $(stringify!($name) => {
                     let wanted = [$(stringify!($argument)),*].len();
@@ -148,13 +137,13 @@ mod tests {
             async |view: &str, key: &str| check(&ledger, view, key).await.unwrap_err().to_string();
         let key = said("timeline", "customer-x").await;
         assert!(
-            key.contains("customer/page") && key.contains(&format!("customer-{ID}/1")),
+            key.contains("customer/page") && key.contains(&format!("customer-{NOBODY}/1")),
             "{key}"
         );
         let cell = said("satisfaction", "NPS").await;
         assert!(cell.contains("/recommend///2026-01"), "{cell}");
         let view = said("custmer", "x").await;
         assert!(view.contains("did you mean `customer`?") && view.contains("timeline"), "{view}");
-        assert!(check(&ledger, "customer", &format!("customer-{ID}")).await.is_ok());
+        assert!(check(&ledger, "customer", &format!("customer-{NOBODY}")).await.is_ok());
     }
 }

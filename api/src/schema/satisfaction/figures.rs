@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use async_graphql::{Context, Result};
 use cx_model::event::Scale as ModelScale;
 use cx_model::metrics::{self, NpsInterval as Formula};
-use cx_model::{InstrumentId, Metric, Position, ScaleDirection, TouchpointId};
+use cx_model::{InstrumentId, Metric, Month, Position, ScaleDirection, TouchpointId};
 use cx_projections::Scan;
 use cx_projections::views::{Cell, Instrument, Satisfaction, Touchpoint};
 
@@ -18,7 +18,6 @@ use super::{
 };
 use crate::schema::catalogue::Scale;
 use crate::schema::reading::{self, Standing};
-use crate::schema::scalars::Month;
 use sums::{Sum, Sums};
 
 /// What the cells of one figure share.

@@ -4,7 +4,7 @@ use super::views::{CountingDown, CountingOnes, CountingTwos};
 use super::*;
 use crate::engine::{ReadError, registered};
 
-async fn served(engine: &Engine) {
+pub(super) async fn served(engine: &Engine) {
     until(engine, "the new generation is served", async |engine| {
         engine.status().await.unwrap()[0].served_generation.is_none()
     })

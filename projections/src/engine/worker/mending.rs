@@ -94,7 +94,7 @@ impl<V: Projection> Worker<V> {
         if directory.exists() {
             directory.put_aside(reason)?;
         }
-        let store = directory.open(&self.fingerprint.shape, self.settings.cache_bytes)?;
+        let store = directory.open(&self.fingerprint.meaning, self.settings.cache_bytes)?;
         self.folder = Folder::open(store.clone())?;
         if self.served {
             self.shared.serve(Active {

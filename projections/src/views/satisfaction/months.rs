@@ -1,17 +1,14 @@
 //! In which month each response of a customer was given: an amendment and a withdrawal do not say.
 
-use cx_model::{CustomerId, ResponseId};
-use jiff::tz::TimeZone;
+use cx_model::{CustomerId, Month, ResponseId};
+use jiff::Timestamp;
 
 use super::Satisfaction;
 use crate::rows::Rows;
 
 /// The month of a moment in UTC: 12 times the year plus the month, less 1.
 pub fn month_of(microseconds: i64) -> u32 {
-    let moment = jiff::Timestamp::from_microsecond(microseconds).unwrap_or_default();
-    let date = TimeZone::UTC.to_datetime(moment).date();
-    // Years before 0 do not reach a survey; they fold into month 0 rather than failing.
-    (i32::from(date.year()) * 12 + i32::from(date.month()) - 1).max(0) as u32
+    Month::of(Timestamp::from_microsecond(microseconds).unwrap_or_default()).0
 }
 
 /// Where the months of a customer's responses are kept; months are far below this and what follows.
