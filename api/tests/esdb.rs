@@ -9,6 +9,7 @@ mod esdb {
     mod consuming;
     mod describing;
     mod ending;
+    mod greeting;
     mod guarding;
     mod raw;
     mod reading;

@@ -13,7 +13,10 @@ use cx_ledger::{
     MemoryLedger, RawNewEvent, ReadError,
 };
 use cx_model::{Position, StreamName};
-use eventstore::{AppendToStreamOptions, Client, ClientSettings, EventData, StreamMetadataBuilder};
+use eventstore::{
+    AppendToStreamOptions, Client, ClientSettings, EventData, PersistentSubscriptionOptions,
+    StreamMetadataBuilder,
+};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -143,7 +146,8 @@ async fn links_and_what_an_event_store_writes_of_itself_are_no_events_of_the_led
     others.append_to_stream("by-type", &options, link).await.unwrap();
     let metadata = StreamMetadataBuilder::new().max_count(9).build();
     others.set_stream_metadata("by-type", &options, &metadata).await.unwrap();
-    others.create_persistent_subscription("by-type", "group", &Default::default()).await.unwrap();
+    let group = PersistentSubscriptionOptions::default();
+    others.create_persistent_subscription("by-type", "group", &group).await.unwrap();
     ledger.append(one(1)).await.unwrap();
     let mut told = Vec::new();
     while told.len() < 2 {

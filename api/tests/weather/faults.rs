@@ -56,7 +56,7 @@ const LONG: usize = 35;
 pub struct Nodes {
     pub stored: Arc<dyn Ledger>,
     cluster: Arc<Cluster>,
-    nodes: Vec<Option<Server>>,
+    servers: Vec<Option<Server>>,
     addresses: Vec<SocketAddr>,
     networks: Vec<Proxy>,
     ends: watch::Sender<u64>,
@@ -68,14 +68,14 @@ impl Nodes {
         let stored: Arc<dyn Ledger> = Arc::new(MemoryLedger::new());
         let (cluster, ends) = (Cluster::new(), watch::Sender::new(0));
         let random = Seeded::new(1);
-        let (nodes, addresses, networks) = (Vec::new(), Vec::new(), Vec::new());
-        let mut all = Self { stored, cluster, nodes, addresses, networks, ends, random };
+        let (servers, addresses, networks) = (Vec::new(), Vec::new(), Vec::new());
+        let mut all = Self { stored, cluster, servers, addresses, networks, ends, random };
         for place in 0..3 {
             all.addresses.push(ANY_PORT);
             let node = all.node(place);
             all.addresses[place] = node.address;
             all.networks.push(Proxy::start(node.address).await);
-            all.nodes.push(Some(node));
+            all.servers.push(Some(node));
         }
         all.cluster.members.send_replace(all.seeds());
         all
@@ -112,10 +112,10 @@ impl Nodes {
                 let after = 1 + self.random.below(300) as u32;
                 self.network(Weather::Cut(after));
             }
-            Fault::Restart => self.nodes.iter_mut().for_each(|node| *node = None),
+            Fault::Restart => self.servers.iter_mut().for_each(|node| *node = None),
             Fault::Death => {
                 let leader = *self.cluster.leader.borrow();
-                self.nodes[leader] = None;
+                self.servers[leader] = None;
                 self.cluster.away.send_replace(Some(leader));
                 self.elect();
             }
@@ -124,9 +124,9 @@ impl Nodes {
         }
         sleep_until(over).await;
         self.network(Weather::Fair);
-        for place in 0..self.nodes.len() {
-            if self.nodes[place].is_none() {
-                self.nodes[place] = Some(self.node(place));
+        for place in 0..self.servers.len() {
+            if self.servers[place].is_none() {
+                self.servers[place] = Some(self.node(place));
             }
         }
         self.cluster.away.send_replace(None);
