@@ -27,6 +27,9 @@ pub enum Code {
     Rebuilding,
     /// The lane that holds the answer has stopped at an event it cannot fold.
     Stalled,
+    /// The ledger does not answer, or takes nothing, for now. What was to be recorded may have been
+    /// or may still be: repeat it with the same key.
+    Unavailable,
     /// The request would cost more than one request may.
     TooCostly,
     /// The request took longer than its deadline.
@@ -37,7 +40,7 @@ pub enum Code {
 
 impl Code {
     /// All codes, in the order of the table.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::BadRequest,
         Self::ValidationFailed,
         Self::Unauthenticated,
@@ -47,6 +50,7 @@ impl Code {
         Self::Stale,
         Self::Rebuilding,
         Self::Stalled,
+        Self::Unavailable,
         Self::TooCostly,
         Self::Timeout,
         Self::Internal,
@@ -64,6 +68,7 @@ impl Code {
             Self::Stale => "STALE",
             Self::Rebuilding => "REBUILDING",
             Self::Stalled => "STALLED",
+            Self::Unavailable => "UNAVAILABLE",
             Self::TooCostly => "TOO_COSTLY",
             Self::Timeout => "TIMEOUT",
             Self::Internal => "INTERNAL",
@@ -83,7 +88,9 @@ impl Code {
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Conflict => StatusCode::CONFLICT,
-            Self::Stale | Self::Rebuilding | Self::Stalled => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Stale | Self::Rebuilding | Self::Stalled | Self::Unavailable => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -117,6 +124,19 @@ impl Code {
         error.extensions.get_or_insert_with(ErrorExtensionValues::default).set("code", self.name());
         error
     }
+}
+
+/// What an `UNAVAILABLE` answer says.
+pub const UNAVAILABLE: &str = "the ledger does not answer now: ask again in some seconds; whether \
+    a mutation was recorded is not known: repeat it with the same idempotencyKey, and it counts once";
+
+/// After how many seconds such a request may be worth another try.
+pub(crate) const RETRY_SECONDS: &str = "5";
+
+/// A ledger that does not answer, as a resolver's error: the cause is for the log.
+pub fn unavailable(cause: &dyn std::fmt::Display) -> Error {
+    tracing::warn!(%cause, "the ledger does not answer");
+    Code::Unavailable.error(UNAVAILABLE)
 }
 
 /// An internal fault as a resolver's error: the cause is logged under the request's id, the client

@@ -25,7 +25,7 @@ use uuid::Uuid;
 
 use crate::auth::{Caller, Role};
 use crate::documents::{DocumentHash, Documents};
-use crate::errors::{Code, code_of};
+use crate::errors::{Code, UNAVAILABLE, code_of};
 use crate::guard::{self, Limits, Refusal};
 use crate::metrics::ApiMetrics;
 use crate::positions::ReadPositions;
@@ -89,6 +89,9 @@ pub struct Prepared {
 /// Where the views stand when an answer has read nothing of them.
 pub type CurrentPosition = Arc<dyn Fn() -> Option<Position> + Send + Sync>;
 
+/// Whether the ledger does not answer at the moment.
+pub type LedgerAway = Arc<dyn Fn() -> bool + Send + Sync>;
+
 /// Runs requests against a schema, behind the guard. Cheap to clone.
 pub struct Guarded<S> {
     schema: S,
@@ -100,6 +103,7 @@ struct Shared {
     documents: Documents,
     metrics: ApiMetrics,
     current: Option<CurrentPosition>,
+    away: Option<LedgerAway>,
 }
 
 impl<S: Clone> Clone for Guarded<S> {
@@ -113,7 +117,8 @@ impl<S: Executor> Guarded<S> {
     /// its own and without extensions.
     pub fn new(schema: S, config: ExecutorConfig, metrics: ApiMetrics) -> Self {
         let documents = Documents::new(config.documents);
-        Self { schema, shared: Arc::new(Shared { config, documents, metrics, current: None }) }
+        let shared = Shared { config, documents, metrics, current: None, away: None };
+        Self { schema, shared: Arc::new(shared) }
     }
 
     /// Says where the views stand, for answers that read none of them.
@@ -121,6 +126,14 @@ impl<S: Executor> Guarded<S> {
     pub fn with_current_position(mut self, current: CurrentPosition) -> Self {
         let shared = Arc::get_mut(&mut self.shared).expect("set before the executor is shared");
         shared.current = Some(current);
+        self
+    }
+
+    /// Says whether the ledger is away, for requests that ran out of time: they waited for it.
+    #[must_use]
+    pub fn with_ledger_away(mut self, away: LedgerAway) -> Self {
+        let shared = Arc::get_mut(&mut self.shared).expect("set before the executor is shared");
+        shared.away = Some(away);
         self
     }
 
@@ -162,18 +175,14 @@ impl<S: Executor> Guarded<S> {
         let running = AssertUnwindSafe(self.schema.execute(request)).catch_unwind();
         let outcome =
             tokio::time::timeout(self.shared.config.deadline, running).instrument(span).await;
-        let response =
-            match outcome {
-                Ok(Ok(response)) => response,
-                Ok(Err(panic)) => {
-                    drop(panic);
-                    failed(Code::Internal.server_error("a resolver panicked", None))
-                }
-                Err(_) => failed(Code::Timeout.server_error(
-                    "the request took longer than it may: ask for less at a time",
-                    None,
-                )),
-            };
+        let response = match outcome {
+            Ok(Ok(response)) => response,
+            Ok(Err(panic)) => {
+                drop(panic);
+                failed(Code::Internal.server_error("a resolver panicked", None))
+            }
+            Err(_) => failed(self.late()),
+        };
         self.finish(response, id, &positions, prepared.operation, started)
     }
 
@@ -220,6 +229,15 @@ impl<S: Executor> Guarded<S> {
     /// What is counted.
     pub fn metrics(&self) -> &ApiMetrics {
         &self.shared.metrics
+    }
+
+    /// Why a request did not end in time.
+    fn late(&self) -> ServerError {
+        if self.shared.away.as_ref().is_some_and(|away| away()) {
+            return Code::Unavailable.server_error(UNAVAILABLE, None);
+        }
+        let message = "the request took longer than it may: ask for less at a time";
+        Code::Timeout.server_error(message, None)
     }
 
     fn finish(

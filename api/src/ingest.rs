@@ -16,7 +16,7 @@ use serde::Serialize;
 pub use cloud_event::{CloudEvent, Malformed};
 
 use crate::body::{self, BodyError};
-use crate::errors::Code;
+use crate::errors::{Code, RETRY_SECONDS};
 
 /// What became of one event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -57,8 +57,11 @@ pub enum IntakeError {
     /// More arrives than can be written now.
     #[error("more events arrive than can be taken: send them again later")]
     Busy,
-    /// The ledger takes nothing.
-    #[error("the ledger takes no events now: send them again later")]
+    /// The ledger does not answer, or takes nothing.
+    #[error(
+        "the ledger takes no events now, and how many of these it took is not known: send them \
+         again with the same source and id, and each counts once"
+    )]
     Unavailable,
 }
 
@@ -157,9 +160,7 @@ async fn take(read: Vec<Result<CloudEvent, Malformed>>, intake: &dyn Intake) -> 
             return refuse(Code::Internal, "an internal fault").into();
         }
         Err(IntakeError::Busy) => return busy().into(),
-        Err(error) => {
-            return refuse_with(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()).into();
-        }
+        Err(error @ IntakeError::Unavailable) => return unavailable(&error).into(),
     };
     let mut counts = Counts::default();
     let mut outcomes = outcomes.into_iter();
@@ -208,11 +209,14 @@ fn json<T: Serialize>(status: StatusCode, body: &T) -> Response {
 }
 
 fn refuse_with(status: StatusCode, message: &str) -> Response {
-    let code = match status {
-        StatusCode::SERVICE_UNAVAILABLE => Code::Stalled,
-        _ => Code::BadRequest,
-    };
-    json(status, &Fault { code: code.name(), message })
+    json(status, &Fault { code: Code::BadRequest.name(), message })
+}
+
+/// Nobody knows how much was taken.
+fn unavailable(error: &IntakeError) -> Response {
+    let mut response = refuse(Code::Unavailable, &error.to_string());
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_SECONDS));
+    response
 }
 
 /// A request none of which was looked at.

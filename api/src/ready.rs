@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use cx_ledger::Health;
+use cx_ledger::{Health, ReadError};
 use cx_model::Position;
 use cx_projections::{State, ViewStatus};
 use futures::FutureExt;
@@ -19,6 +19,11 @@ pub fn lowest_head(system: &System) -> Position {
     system.engine.lowest_head()
 }
 
+/// Whether the ledger does not answer at the moment.
+pub fn ledger_is_away(system: &System) -> bool {
+    matches!(system.book.ledger().health(), Health::Away(_))
+}
+
 /// The checks and figures of a system.
 pub struct SystemReadiness {
     system: System,
@@ -30,6 +35,9 @@ pub struct SystemReadiness {
 
 /// How long a view may stand still while it is behind.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long the ledger may take to say how far it is: whoever asks asks again soon.
+const ANSWER: Duration = Duration::from_secs(2);
 
 /// How far a view was folded and how far it was behind when it was last looked at, and since when
 /// it has stood still while it was behind.
@@ -62,6 +70,7 @@ impl SystemReadiness {
         let (ok, detail) = match self.system.book.ledger().health() {
             Health::Writable => (true, "takes appends".to_owned()),
             Health::ReadOnly(reason) => (false, format!("refuses appends: {reason}")),
+            Health::Away(reason) => (false, reason),
         };
         Check { name: "ledger".into(), ok, detail }
     }
@@ -71,7 +80,8 @@ impl Readiness for SystemReadiness {
     fn checks(&self) -> BoxFuture<'_, Vec<Check>> {
         async move {
             let mut checks = vec![self.ledger()];
-            match self.system.engine.status().await {
+            let status = tokio::time::timeout(ANSWER, self.system.engine.status()).await;
+            match status.unwrap_or(Err(ReadError::Timeout)) {
                 Err(error) => {
                     let detail = error.to_string();
                     checks.push(Check { name: "views".into(), ok: false, detail });

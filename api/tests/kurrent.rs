@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used)] // a test may panic
 
+#[path = "kurrent/away.rs"]
+mod away;
 #[path = "kurrent/cluster.rs"]
 mod cluster;
 #[path = "kurrent/counting.rs"]

@@ -52,12 +52,13 @@ impl Node {
         let engine = Engine::start(ledger, &opened.places.views(), Options::default()).await?;
         let system = System { book: opened.book.clone(), engine: Arc::new(engine) };
         let drain = Drain::default();
-        let readers = system.clone();
+        let (readers, asked) = (system.clone(), system.clone());
         let pasts = Pasts::new(Arc::clone(opened.book.ledger()), &opened.places.past());
         let pasts = Arc::new(pasts);
         let schema = schema_with_pasts(system.clone(), Arc::clone(&pasts));
         let executor = Guarded::new(schema, ExecutorConfig::default(), ApiMetrics::default())
-            .with_current_position(Arc::new(move || Some(ready::lowest_head(&readers))));
+            .with_current_position(Arc::new(move || Some(ready::lowest_head(&readers))))
+            .with_ledger_away(Arc::new(move || ready::ledger_is_away(&asked)));
         let readiness = Arc::new(ready::SystemReadiness::new(system.clone()));
         let vault = Arc::clone(system.book.vault());
         let aside = Arc::new(IngestAside::open(opened.places.data(), vault)?);

@@ -183,19 +183,22 @@ impl Opened {
         )
     }
 
-    /// After a restore the keys can be older than the erasures that the ledger tells of.
+    /// After a restore the keys can be older than the erasures that the ledger tells of, and the
+    /// ledger older than erasures that the keys know of.
     fn repeat_erasures(&self) -> anyhow::Result<()> {
         let mark = self.places.restored();
         if !mark.exists() {
             return Ok(());
         }
         let alive = self.runtime.block_on(self.book.repeat_erasures())?;
+        let said = self.runtime.block_on(self.book.say_erasures())?;
         let rows = self.drop_rows_of_the_erased()?;
         std::fs::remove_file(&mark)?;
         eprintln!(
             "The ledger was restored, and who was erased since is erased again: {} destroyed, {} \
-             dropped from the quarantine.",
+             that the ledger did not know told to it, {} dropped from the quarantine.",
             counted(alive, "key"),
+            counted(said, "erasure"),
             counted(rows, "row")
         );
         Ok(())

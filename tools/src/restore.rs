@@ -22,7 +22,7 @@ use crate::say::data_option;
   cxledger restore /backup/2026-01-31 --data ./restored
 
 Then put the backup of the folder keys into it, and start `cxledger serve` on it: customers who were
-erased since that copy of the keys are erased again, in the ledger and in the quarantine.")]
+erased since either backup was made are erased again, in the ledger, its views and the quarantine.")]
 pub struct Restore {
     /// The directory that `cxledger backup` made.
     #[arg(value_name = "DIR")]
@@ -57,7 +57,7 @@ pub fn run(args: &Restore) -> anyhow::Result<()> {
     if !args.json {
         say!("now put the backup of its keys into {}", places.keys().display());
         say!("and start `cxledger serve{}`:", data_option(&args.data));
-        say!("erasures made since that backup are repeated first");
+        say!("erasures made since either backup are repeated first");
     }
     Ok(())
 }

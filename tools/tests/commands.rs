@@ -319,6 +319,41 @@ fn a_backup_holds_the_quarantine_sealed_and_an_erasure_holds_for_it_after_a_rest
 }
 
 #[test]
+fn who_was_erased_after_the_backup_is_erased_in_the_restored_ledger_too() {
+    let directory = TempDir::new().unwrap();
+    let data = quarantined(directory.path());
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let (backup, restored) = (path("backup"), path("restored"));
+    printed(&["backup", &backup, "--data", &data]);
+    // After the backup somebody becomes known and is erased, whom it does not have.
+    let late = directory.path().join("late.txt");
+    let line = "customer_id date number_of_cds dollar_value\n00004 19970101 2 29.33\n";
+    std::fs::write(&late, line).unwrap();
+    printed(&["import", late.to_str().unwrap(), "--mapping", "purchases", "--data", &data]);
+    let known = |data: &str| {
+        let replayed = |who: &str| json(&["replay", who, "--data", data, "--json"]);
+        [ADA, BOB].map(|who| replayed(who)["views"]["customer"]["erased"].clone())
+    };
+    printed(&["erase", ADA, "--yes", "--data", &data]);
+    printed(&["restore", &backup, "--data", &restored]);
+    copy_directory(&format!("{data}/keys"), &format!("{restored}/keys"));
+    let events = |data: &str| json(&["status", "--data", data, "--json"])["events"].as_u64();
+    let start = || run(&["quarantine", "retake", "--data", &restored]).err;
+    let said = start();
+    assert!(said.contains("1 erasure that the ledger did not know told to it"), "{said}");
+    assert_eq!(known(&restored), [true, false]);
+    let verdict = json(&["verify", "--data", &restored, "--json"]);
+    let views = verdict["views"].as_array().unwrap();
+    assert!(views.iter().all(|view| view["agrees"] == true), "{verdict}");
+    // Restored once more onto what is there already, it adds nothing.
+    let before = events(&restored);
+    std::fs::write(format!("{restored}/restored"), "erasures are to be repeated\n").unwrap();
+    let said = start();
+    assert!(said.contains("0 erasures that the ledger did not know"), "{said}");
+    assert_eq!(events(&restored), before);
+}
+
+#[test]
 fn explain_takes_a_timeline_without_a_page_and_answers_a_wrong_key_with_one_that_is_there() {
     let (_, data, customer) = a_years_data();
     let whole = json(&["explain", "timeline", customer, "--data", data, "--json"]);

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
 use super::answer::written;
-use crate::errors::{Code, code_of};
+use crate::errors::{Code, RETRY_SECONDS, code_of};
 use crate::executor::{RequestId, is_request_error};
 
 /// Which reading of GraphQL over HTTP the statuses follow.
@@ -126,6 +126,11 @@ fn respond_written(answer: &Answer, text: Vec<u8>, status: StatusCode, media: Me
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media.name()));
     headers.append(header::VARY, HeaderValue::from_static("accept"));
+    if status == Code::Unavailable.status()
+        && answer.errors.first().and_then(code_of) == Some(Code::Unavailable)
+    {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_SECONDS));
+    }
     if let Some(position) = position_of(answer).and_then(|text| HeaderValue::from_str(text).ok()) {
         headers.insert("cx-position", position);
     }

@@ -4,7 +4,7 @@ use async_graphql::{Context, Enum, Json, Result, SimpleObject};
 use cx_ledger::Direction;
 use cx_model::{Actor, Event, Position, Precision, Recorded, Sealable, StreamName};
 
-use super::reading::{self, system};
+use super::reading::{self, ledger_failed, system};
 use super::scalars::DateTime;
 use crate::errors::internal;
 
@@ -77,7 +77,7 @@ impl LedgerEvent {
     ) -> Result<Option<Self>> {
         let ledger = system(ctx).book.ledger();
         let read = ledger.read_stream(stream, revision, Direction::Forwards, 1);
-        let Some(raw) = read.await.map_err(internal)?.pop() else { return Ok(None) };
+        let Some(raw) = read.await.map_err(ledger_failed)?.pop() else { return Ok(None) };
         let recorded = cx_ledger::decode(&raw).map_err(internal)?;
         Self::open(ctx, recorded).map(Some)
     }
@@ -86,8 +86,8 @@ impl LedgerEvent {
     pub async fn of_position(ctx: &Context<'_>, position: Position) -> Result<Option<Self>> {
         let ledger = system(ctx).book.ledger();
         let read = ledger.read_all(position, Direction::Backwards, 1);
-        let raw = read.await.map_err(internal)?.pop().filter(|raw| raw.position == position);
-        let Some(raw) = raw else { return Ok(None) };
+        let found = read.await.map_err(ledger_failed)?.pop();
+        let Some(raw) = found.filter(|raw| raw.position == position) else { return Ok(None) };
         let recorded = cx_ledger::decode(&raw).map_err(internal)?;
         Self::open(ctx, recorded).map(Some)
     }

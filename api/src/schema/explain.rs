@@ -50,6 +50,7 @@ pub struct ExplanationConnection {
 fn failed(error: ExplainError) -> async_graphql::Error {
     match error {
         ExplainError::View(error) => reading::read_failed(error),
+        ExplainError::Ledger(error) => reading::ledger_failed(error),
         ExplainError::NoStream { .. } => Code::BadRequest.error(error.to_string()),
         error => internal(error),
     }
@@ -132,8 +133,8 @@ impl<'a> Bearers<'a> {
             _ => return Ok(false),
         };
         if !self.known.contains_key(&event.stream) {
-            let history =
-                engine.history(&event.stream, Position::new(u64::MAX)).await.map_err(internal)?;
+            let history = engine.history(&event.stream, Position::new(u64::MAX)).await;
+            let history = history.map_err(reading::ledger_failed)?;
             let with = history.iter().filter_map(|event| match &event.event {
                 Event::ResponseSubmitted(it) if it.attributes.contains_key(self.name) => {
                     Some(it.response)

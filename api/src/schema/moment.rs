@@ -5,9 +5,9 @@ use cx_ledger::{Direction, Ledger};
 use cx_model::Position;
 use jiff::Timestamp;
 
-use super::reading::system;
+use super::reading::{ledger_failed, system};
 use super::scalars::DateTime;
-use crate::errors::{Code, internal};
+use crate::errors::Code;
 
 /// A moment in the ledger's own history.
 #[derive(Debug, Clone, Copy, OneofObject)]
@@ -21,13 +21,13 @@ pub enum AsOf {
 /// The position that a moment means.
 pub async fn position_of(ctx: &Context<'_>, as_of: AsOf) -> Result<Position> {
     let ledger = system(ctx).book.ledger();
-    let head = ledger.head().await.map_err(internal)?;
+    let head = ledger.head().await.map_err(ledger_failed)?;
     match as_of {
         AsOf::Position(position) if position > head => Err(beyond("asOf", position, head)),
         AsOf::Position(position) => Ok(position),
         AsOf::Time(time) => {
             not_in_the_future(&**ledger, time, head).await?;
-            let position = ledger.position_at(time.0).await.map_err(internal)?;
+            let position = ledger.position_at(time.0).await.map_err(ledger_failed)?;
             if position == Position::START {
                 return Err(before_the_first(ctx, time).await);
             }
@@ -52,7 +52,7 @@ async fn not_in_the_future(ledger: &dyn Ledger, time: DateTime, head: Position) 
     if time.0 <= Timestamp::now() {
         return Ok(());
     }
-    let last = ledger.read_all(head, Direction::Backwards, 1).await.map_err(internal)?;
+    let last = ledger.read_all(head, Direction::Backwards, 1).await.map_err(ledger_failed)?;
     let recorded = last.first().map(|event| event.recorded_at);
     if recorded.is_some_and(|recorded| time.0 <= recorded) {
         return Ok(());
@@ -71,7 +71,7 @@ async fn not_in_the_future(ledger: &dyn Ledger, time: DateTime, head: Position) 
 async fn before_the_first(ctx: &Context<'_>, time: DateTime) -> Error {
     let ledger = system(ctx).book.ledger();
     match cx_ledger::first_recorded(&**ledger).await {
-        Err(error) => internal(error),
+        Err(error) => ledger_failed(error),
         Ok(None) => Code::BadRequest.error("the ledger has no events yet"),
         Ok(Some(first)) => Code::BadRequest.error_with(
             format!(

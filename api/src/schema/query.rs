@@ -27,7 +27,7 @@ use super::status::ProjectionStatus;
 use super::timeline::{
     self, TimelineConnection, TimelineEntry, TimelineFilter, TimelineOrder, TimelineQuestion,
 };
-use crate::errors::{Code, internal};
+use crate::errors::Code;
 
 /// How much time an open case has when nobody says.
 const CASE_TARGET: SignedDuration = SignedDuration::from_hours(72);
@@ -206,14 +206,14 @@ impl QueryRoot {
     /// How each view is doing.
     async fn projection_status(&self, ctx: &Context<'_>) -> Result<Vec<ProjectionStatus>> {
         reading::all_at_least(ctx).await?;
-        let status = system(ctx).engine.status().await.map_err(internal)?;
+        let status = system(ctx).engine.status().await.map_err(reading::ledger_failed)?;
         Ok(status.into_iter().map(ProjectionStatus::from).collect())
     }
 
     /// The ledger itself.
     async fn ledger(&self, ctx: &Context<'_>) -> Result<LedgerStatus> {
         let ledger = system(ctx).book.ledger();
-        let head = ledger.head().await.map_err(internal)?;
+        let head = ledger.head().await.map_err(reading::ledger_failed)?;
         let writable = ledger.health() == cx_ledger::Health::Writable;
         Ok(LedgerStatus { head, writable })
     }

@@ -6,14 +6,14 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use async_graphql::{Context, Error, Result};
-use cx_ledger::{Book, BookError};
+use cx_ledger::{AppendError, Book, BookError};
 use cx_model::{CustomerId, Position, Recorded};
 use cx_projections::{
     Engine, Fold, Pasts, Projection, ReadError, Reader, Row, Scan, Snapshot, fold_history,
 };
 
 use super::moment::{AsOf, position_of};
-use crate::errors::{Code, internal};
+use crate::errors::{Code, internal, unavailable};
 use crate::positions::{AtLeast, ReadPositions};
 
 /// What resolvers work with: the book that is written to and the views that are read.
@@ -94,6 +94,18 @@ pub fn book_failed(error: BookError) -> Error {
     match error {
         BookError::UnknownCustomer { .. } => Code::NotFound.error(error.to_string()),
         BookError::Erased { .. } | BookError::KeyReused => Code::Conflict.error(error.to_string()),
+        BookError::Read(error) => ledger_failed(error),
+        BookError::Append(
+            AppendError::Timeout | AppendError::NoSpace { .. } | AppendError::Poisoned { .. },
+        ) => unavailable(&error),
+        error => internal(error),
+    }
+}
+
+/// A failed read of the ledger as an answer.
+pub fn ledger_failed(error: cx_ledger::ReadError) -> Error {
+    match error {
+        cx_ledger::ReadError::Timeout => unavailable(&error),
         error => internal(error),
     }
 }

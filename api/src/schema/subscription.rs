@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::moment::beyond;
-use super::reading::system;
+use super::reading::{ledger_failed, system};
 use super::status::ProjectionStatus;
 use super::timeline::TimelineEntry;
 use crate::errors::internal;
@@ -53,7 +53,7 @@ impl SubscriptionRoot {
         let reader = system.engine.reader::<Timeline>();
         let after = match after {
             Some(after) => {
-                let head = system.book.ledger().head().await.map_err(internal)?;
+                let head = system.book.ledger().head().await.map_err(ledger_failed)?;
                 if after > head {
                     return Err(beyond("after", after, head));
                 }
@@ -98,7 +98,7 @@ impl SubscriptionRoot {
                 every.tick().await;
                 let status = match engine.status().await {
                     Ok(status) => status,
-                    Err(error) => return Some((Err(internal(error)), (engine, every, told))),
+                    Err(error) => return Some((Err(ledger_failed(error)), (engine, every, told))),
                 };
                 let now: Vec<_> = status
                     .iter()
@@ -151,7 +151,7 @@ impl Following {
         let mut found = Vec::new();
         loop {
             let read = self.ledger.read_stream(&stream, from, Direction::Forwards, PAGE);
-            let page = read.await.map_err(internal)?;
+            let page = read.await.map_err(ledger_failed)?;
             let mut more = page.len() == PAGE;
             for raw in page {
                 if raw.position > shown {

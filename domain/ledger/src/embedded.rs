@@ -200,7 +200,9 @@ impl EmbeddedLog {
     fn check(&self, appends: &[Append]) -> Result<(), AppendError> {
         check_limits(appends)?;
         match self.health_now() {
-            Health::ReadOnly(reason) => Err(AppendError::Poisoned { reason }),
+            Health::ReadOnly(reason) | Health::Away(reason) => {
+                Err(AppendError::Poisoned { reason })
+            }
             Health::Writable => Ok(()),
         }
     }

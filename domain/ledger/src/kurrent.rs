@@ -311,7 +311,7 @@ impl Ledger for KurrentLedger {
 
     fn health(&self) -> Health {
         match self.inner.clients.trouble_for(PATIENT) {
-            Some(reason) => Health::ReadOnly(reason),
+            Some(reason) => Health::Away(reason),
             None => Health::Writable,
         }
     }

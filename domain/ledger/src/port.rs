@@ -103,6 +103,8 @@ pub enum Health {
     Writable,
     /// It answers reads and refuses appends, for this reason.
     ReadOnly(String),
+    /// It answers nothing now, for this reason: an event store elsewhere is away.
+    Away(String),
 }
 
 /// An event store. Every call has a deadline of its own; none waits for ever.

@@ -460,6 +460,11 @@ impl Vault {
         self.slots.is_erased(customer)
     }
 
+    /// Whose keys were destroyed, by any node; an error if that cannot be read now.
+    pub fn erased(&self) -> Result<Vec<CustomerId>, VaultError> {
+        self.slots.erased()
+    }
+
     /// How many keys were destroyed, by any node; an error if that cannot be read now. It reads a
     /// key store that several nodes write from its file: call it where one may block.
     pub fn erasures(&self) -> Result<u64, VaultError> {

@@ -17,14 +17,14 @@ use crate::say::counted;
 /// keys were destroyed by then.
 const FILE: &str = "reviewed";
 
-/// What the file says of keys of which so many are destroyed. The file and the key store are not
-/// copied in one moment: beside a store that is older it says nothing.
-fn read(keys: &Path, destroyed: u64) -> Option<ReviewedTo> {
+/// What the file says of keys of which so many are destroyed, and how many were then. The file and
+/// the key store are not copied in one moment: beside a store that is older it says nothing.
+fn read(keys: &Path, destroyed: u64) -> Option<(ReviewedTo, u64)> {
     let text = std::fs::read_to_string(keys.join(FILE)).ok()?;
     let mut words = text.split_whitespace();
     let (position, id) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
     let then: u64 = words.next()?.parse().ok()?;
-    (destroyed >= then).then_some(ReviewedTo { position, id })
+    (destroyed >= then).then_some((ReviewedTo { position, id }, then))
 }
 
 fn write(keys: &Path, to: ReviewedTo, destroyed: u64) -> std::io::Result<()> {
@@ -50,7 +50,8 @@ impl Opened {
     /// keys. `repeat` destroys such keys, otherwise they are a reason not to read.
     pub(super) fn review(&self, repeat: bool) -> anyhow::Result<()> {
         let keys = self.places.keys();
-        let since = read(&keys, self.book.vault().counts().destroyed);
+        let before = read(&keys, self.book.vault().counts().destroyed);
+        let since = before.map(|(to, _)| to);
         let how = ReviewHow { since, repeat, accepted: accepted()? };
         let review = self.runtime.block_on(self.book.review_keys(how));
         let review = review.with_context(|| format!("the keys in {}", keys.display()))?;
@@ -65,7 +66,7 @@ impl Opened {
         if review.alive > 0 {
             eprintln!(
                 "The keys were older than the ledger, and who was erased since is erased again: {} destroyed.",
-                crate::say::counted(review.alive, "key")
+                counted(review.alive, "key")
             );
         }
         if review.damaged > 0 {
@@ -82,12 +83,33 @@ impl Opened {
                 counted(review.foreign, "value")
             );
         }
-        match review.to {
-            Some(to) if repeat && review.to != since => {
-                write(&keys, to, self.book.vault().counts().destroyed)
-                    .with_context(|| format!("{} cannot be written", keys.join(FILE).display()))
-            }
-            _ => Ok(()),
+        if !repeat {
+            return Ok(());
         }
+        let destroyed = self.book.vault().counts().destroyed;
+        let seen = before.filter(|_| !review.anew).map_or(0, |(_, then)| then);
+        // What is said here stands behind the last event that was looked at: the next start looks
+        // past it, and until then the word of before holds.
+        if destroyed > seen && self.say_erasures()? > 0 {
+            return Ok(());
+        }
+        let now = review.to.map(|to| (to, destroyed));
+        match now.filter(|now| Some(*now) != before) {
+            Some((to, destroyed)) => write(&keys, to, destroyed)
+                .with_context(|| format!("{} cannot be written", keys.join(FILE).display())),
+            None => Ok(()),
+        }
+    }
+
+    /// Tells the ledger of erasures that only the keys know of, as after a restore of the ledger.
+    fn say_erasures(&self) -> anyhow::Result<u64> {
+        let said = self.runtime.block_on(self.book.say_erasures())?;
+        if said > 0 {
+            eprintln!(
+                "The ledger was older than the keys: it was told of {} that it did not know.",
+                counted(said, "erasure")
+            );
+        }
+        Ok(said)
     }
 }

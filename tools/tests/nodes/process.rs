@@ -108,10 +108,18 @@ fn after<'a>(text: &'a str, mark: &str) -> &'a str {
     rest.split_whitespace().next().unwrap()
 }
 
+/// An event store over a data directory, and its address.
+fn event_store(data: &str) -> (Node, String) {
+    let arguments = ["serve", "--data", data, "--listen", "127.0.0.1:0", "--esdb", "127.0.0.1:0"];
+    let store = Node::start(&mut command(&arguments), "event store at");
+    let address = after(&store.said, "event store at ").to_owned();
+    (store, address)
+}
+
 /// An event store, and a folder for the nodes that keep their ledger there.
 pub struct World {
     folder: TempDir,
-    _store: Node,
+    store: Node,
     /// The event store's.
     pub address: String,
 }
@@ -119,12 +127,18 @@ pub struct World {
 impl World {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let data = folder.path().join("store").to_str().unwrap().to_owned();
-        let arguments =
-            ["serve", "--data", &data, "--listen", "127.0.0.1:0", "--esdb", "127.0.0.1:0"];
-        let store = Node::start(&mut command(&arguments), "event store at");
-        let address = after(&store.said, "event store at ").to_owned();
-        Self { folder, _store: store, address }
+        let (store, address) = event_store(folder.path().join("store").to_str().unwrap());
+        Self { folder, store, address }
+    }
+
+    /// Puts an event store in the place of this one, as it was when it was backed up.
+    pub fn restore(&mut self, backup: &str, name: &str) {
+        self.store.kill();
+        let data = self.data(name);
+        let done = command(&["restore", backup, "--data", &data]).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        self.copy_of("store/keys", &format!("{name}/keys"));
+        (self.store, self.address) = event_store(&data);
     }
 
     /// The data directory of a node.

@@ -12,7 +12,7 @@ use super::super::reading::{self, system};
 use super::super::scalars::DateTime;
 use super::refused::UserError;
 use crate::auth::{Caller, Role};
-use crate::errors::{Code, internal};
+use crate::errors::Code;
 use crate::positions::ReadPositions;
 
 /// The longest idempotency key, in bytes.
@@ -182,6 +182,6 @@ async fn shown_in(ctx: &Context<'_>, position: Position, views: &[&str]) -> Resu
 pub fn refused_or_fault(error: cx_ledger::BookError) -> Result<Written> {
     match UserError::of_book(error) {
         Ok(refusal) => Ok(refusal.into()),
-        Err(fault) => Err(internal(fault)),
+        Err(fault) => Err(reading::book_failed(fault)),
     }
 }

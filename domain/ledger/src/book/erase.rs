@@ -4,10 +4,16 @@ use std::sync::Arc;
 
 use cx_model::event::{ErasureRequested, SubjectErased};
 use cx_model::{Actor, CustomerId, Envelope, Event, NewEvent, Position};
+use futures::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 
 use super::{Book, BookError, Entry, seal_now};
 use crate::port::{Appended, Direction, Expected};
+
+/// Streams that are looked at together.
+const AT_ONCE: usize = 16;
+/// Why a customer is said to be erased of whom only the keys knew it.
+const KEYS_KNEW: &str = "the key was destroyed before, and the ledger did not say so";
 
 /// A customer was erased.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +22,14 @@ pub struct Erasure {
     pub position: Position,
     /// It had been done before.
     pub repeated: bool,
+}
+
+/// What the events of a customer say of their erasure.
+#[derive(Default)]
+struct Told {
+    known: bool,
+    requested: bool,
+    erased: Option<Position>,
 }
 
 impl Book {
@@ -32,21 +46,11 @@ impl Book {
         actor: Actor,
     ) -> Result<Erasure, BookError> {
         let _alone = self.gate.write().await;
-        let stream = customer.stream();
-        let (mut known, mut requested, mut erased) = (false, false, None);
-        self.read_from(&stream, 0, |event| {
-            known = true;
-            match event.event {
-                Event::ErasureRequested(_) => requested = true,
-                Event::SubjectErased(_) => erased = Some(event.position),
-                _ => {}
-            }
-        })
-        .await?;
-        if !known && self.vault().lacks_key(&[customer]) {
+        let told = self.told(customer).await?;
+        if !told.known && self.vault().lacks_key(&[customer]) {
             return Err(BookError::UnknownCustomer { customer });
         }
-        if !requested && erased.is_none() {
+        if !told.requested && told.erased.is_none() {
             let event = ErasureRequested { channel: None };
             self.tombstone(customer, "erasure-requested", event.into(), &actor).await?;
         }
@@ -54,7 +58,7 @@ impl Book {
         tokio::task::spawn_blocking(move || vault.destroy(customer))
             .await
             .map_err(|_| BookError::Stopped)??;
-        if let Some(position) = erased {
+        if let Some(position) = told.erased {
             return Ok(Erasure { position, repeated: true });
         }
         let event = SubjectErased { reason: reason.to_owned() };
@@ -81,6 +85,57 @@ impl Book {
                 }
             }
         }
+    }
+
+    /// Says of all customers whose keys are destroyed that they are erased, where the ledger knows
+    /// them and does not say so: after a ledger was restored from a backup that is older than the
+    /// erasures, or an erasure was cut off. Of whom it does not know nothing is said. Says of how
+    /// many it did.
+    pub async fn say_erasures(&self) -> Result<u64, BookError> {
+        let vault = Arc::clone(self.vault());
+        let erased = tokio::task::spawn_blocking(move || vault.erased())
+            .await
+            .map_err(|_| BookError::Stopped)??;
+        let looks = stream::iter(erased).map(|customer| async move {
+            Ok::<_, BookError>((customer, self.keeps_quiet(customer).await?))
+        });
+        let looks = looks.buffered(AT_ONCE);
+        let quiet: Vec<CustomerId> = looks
+            .try_filter_map(|(customer, quiet)| async move { Ok(quiet.then_some(customer)) })
+            .try_collect()
+            .await?;
+        let mut said = 0;
+        for customer in quiet {
+            let actor = Actor::System { name: "cxledger".into() };
+            said += u64::from(!self.erase(customer, KEYS_KNEW, actor).await?.repeated);
+        }
+        Ok(said)
+    }
+
+    /// Whether the ledger knows a customer and does not say that they were erased.
+    async fn keeps_quiet(&self, customer: CustomerId) -> Result<bool, BookError> {
+        let stream = customer.stream();
+        let last = self.ledger().read_stream(&stream, u64::MAX, Direction::Backwards, 1).await?;
+        match last.first() {
+            None => Ok(false),
+            Some(last) if &*last.event_type == "SubjectErased" => Ok(false),
+            // What another node appended in that moment may stand behind it.
+            Some(_) => Ok(self.told(customer).await?.erased.is_none()),
+        }
+    }
+
+    async fn told(&self, customer: CustomerId) -> Result<Told, BookError> {
+        let mut told = Told::default();
+        self.read_from(&customer.stream(), 0, |event| {
+            told.known = true;
+            match event.event {
+                Event::ErasureRequested(_) => told.requested = true,
+                Event::SubjectErased(_) => told.erased = Some(event.position),
+                _ => {}
+            }
+        })
+        .await?;
+        Ok(told)
     }
 
     /// Appends what may still be said of an erased customer. Its id follows from the customer and

@@ -56,6 +56,8 @@ pub struct Review {
     pub foreign: u64,
     /// Up to where the ledger was read; `None` if it is empty.
     pub to: Option<ReviewedTo>,
+    /// It was read from its beginning: it does not have the event at which an earlier look ended.
+    pub anew: bool,
 }
 
 /// What was found so far.
@@ -82,7 +84,7 @@ impl Book {
             let same = |event: &RawEvent| (event.position, event.id) == (since.position, since.id);
             to = there.first().filter(|event| same(event)).map(|_| since);
         }
-        let damaged = BTreeSet::new();
+        let (anew, damaged) = (to.is_none(), BTreeSet::new());
         let mut found = Found { how, alive: 0, damaged, accepted: 0, refused: None, opened: 0 };
         loop {
             let after = to.map_or(Position::START, |to| to.position);
@@ -103,6 +105,7 @@ impl Book {
                 damaged: found.damaged.len() as u64,
                 foreign: found.accepted,
                 to,
+                anew,
             }),
         }
     }

@@ -266,6 +266,30 @@ async fn an_erasure_that_was_cut_off_is_finished_by_the_next() {
 }
 
 #[tokio::test]
+async fn what_only_the_keys_know_of_an_erasure_is_said_once_of_customers_who_are_known() {
+    let book = book();
+    let known = |n| vec![new(n, registered("Ada"))];
+    for n in 1..=3 {
+        book.append(customer(n).stream(), Expected::Any, known(n)).await.unwrap();
+    }
+    // One erasure came to its end, one was forgotten with the ledger's last events, and one is of
+    // a customer of whom the ledger has nothing left.
+    book.erase(customer(1), "request", system()).await.unwrap();
+    book.vault().destroy(customer(2)).unwrap();
+    book.vault().destroy(customer(9)).unwrap();
+    assert_eq!(book.say_erasures().await.unwrap(), 1);
+    let history = book.history(&customer(2).stream()).await.unwrap();
+    let types: Vec<_> = history.iter().map(|event| event.event.event_type().to_owned()).collect();
+    assert_eq!(types, ["CustomerRegistered", "ErasureRequested", "SubjectErased"]);
+    let head = book.ledger().head().await.unwrap();
+    assert_eq!(book.say_erasures().await.unwrap(), 0);
+    assert!(book.erase(customer(2), "request", system()).await.unwrap().repeated);
+    assert_eq!(book.ledger().head().await.unwrap(), head, "nothing was added");
+    assert!(book.history(&customer(9).stream()).await.unwrap().is_empty());
+    assert_eq!(book.history(&customer(3).stream()).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn an_append_to_several_streams_names_the_erased_customer() {
     let book = book();
     let entry = |number: u128, id| Entry {

@@ -22,25 +22,34 @@ impl Slots {
         Ok(matches!(newest, Some((_, Held::Destroyed))))
     }
 
-    /// How many keys were destroyed, by whomever. A store that others write is read from its file,
-    /// in little memory and without the lock, which is taken only where a slot is being written.
+    /// How many keys were destroyed, by whomever.
     pub(in crate::vault) fn erasures(&self) -> Result<u64, VaultError> {
-        let Some(shared) = &self.shared else { return Ok(self.counts().1) };
-        let (destroyed, damaged) = self.count_erasures()?;
-        if damaged == 0 {
-            return Ok(destroyed);
-        }
-        let _turn = self.turn(shared)?;
-        Ok(self.count_erasures()?.0)
+        Ok(self.erased()?.len() as u64)
     }
 
-    /// How many keys the file says were destroyed, and how many slots say nothing.
-    fn count_erasures(&self) -> Result<(u64, u64), VaultError> {
+    /// Whose keys were destroyed, by whomever. A store that others write is read from its file, in
+    /// little memory and without the lock, which is taken only where a slot is being written.
+    pub(in crate::vault) fn erased(&self) -> Result<Vec<CustomerId>, VaultError> {
+        let Some(shared) = &self.shared else {
+            let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+            let destroyed = table.slots.iter().filter(|slot| matches!(slot.held, Held::Destroyed));
+            return Ok(destroyed.map(|slot| slot.customer).collect());
+        };
+        let (erased, damaged) = self.read_erased()?;
+        if damaged == 0 {
+            return Ok(erased);
+        }
+        let _turn = self.turn(shared)?;
+        Ok(self.read_erased()?.0)
+    }
+
+    /// Whose keys the file says were destroyed, and how many slots say nothing.
+    fn read_erased(&self) -> Result<(Vec<CustomerId>, u64), VaultError> {
         let io = |error: std::io::Error| VaultError::io(&self.path, &error);
         let mut file = File::open(&self.path).map_err(io)?;
         file.seek(SeekFrom::Start(place(0))).map_err(io)?;
         let mut file = BufReader::with_capacity(AT_ONCE * SLOT, file);
-        let (mut destroyed, mut damaged) = (0, 0);
+        let (mut erased, mut damaged) = (Vec::new(), 0);
         let mut bytes = [0; SLOT];
         for number in 0.. {
             match file.read_exact(&mut bytes) {
@@ -48,35 +57,14 @@ impl Slots {
                 Err(error) if error.kind() == ErrorKind::UnexpectedEof => break,
                 Err(error) => return Err(io(error)),
             }
-            match read_slot(number, &bytes).map(|slot| slot.held) {
-                Some(Held::Destroyed) => destroyed += 1,
-                Some(Held::Damaged) => damaged += 1,
-                Some(Held::Live(_)) | None => {}
+            let Some(slot) = read_slot(number, &bytes) else { continue };
+            match slot.held {
+                Held::Destroyed => erased.push(slot.customer),
+                Held::Damaged => damaged += 1,
+                Held::Live(_) => {}
             }
         }
-        Ok((destroyed, damaged))
-    }
-
-    /// The newest slot of a customer, whoever wrote it.
-    fn newest_of_all(
-        &self,
-        shared: &super::shared::Shared,
-        customer: CustomerId,
-    ) -> Result<Option<(u64, Held)>, VaultError> {
-        let newest = || {
-            let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
-            (table.newest.get(&customer).copied(), table.slots.len() as u64)
-        };
-        let (mut number, known) = newest();
-        if number.is_none() && self.slot_now(shared, known)?.is_some() {
-            let turn = self.turn(shared)?;
-            self.catch_up(&turn, &mut self.table.write().unwrap_or_else(PoisonError::into_inner))?;
-            drop(turn);
-            number = newest().0;
-        }
-        let Some(number) = number else { return Ok(None) };
-        let held = self.held_by_all(shared, number)?;
-        Ok(Some((number, held.map_or(Held::Damaged, |(_, held)| held))))
+        Ok((erased, damaged))
     }
 }
 
@@ -112,6 +100,9 @@ mod tests {
         let turn = one.turn(one.shared.as_ref().unwrap()).unwrap();
         assert_eq!(two.erasures().unwrap(), 2);
         drop(turn);
+        for slots in [&one, &two] {
+            assert_eq!(slots.erased().unwrap(), [customer(700), customer(9_999)]);
+        }
         assert!(two.is_erased(customer(700)).unwrap() && two.is_erased(customer(9_999)).unwrap());
         assert!(!two.is_erased(customer(1)).unwrap() && !two.is_erased(customer(701)).unwrap());
     }

@@ -44,6 +44,10 @@ impl Drop for Turn<'_> {
     }
 }
 
+fn not_read_again(error: &VaultError) {
+    tracing::warn!(%error, "the shared key store could not be read again");
+}
+
 fn take(lock: &File, path: &Path) -> Result<(), VaultError> {
     let until = Instant::now() + PATIENCE;
     while lock.try_lock().is_err() {
@@ -124,48 +128,46 @@ impl Slots {
     }
 
     /// The newest slot of a customer, whoever wrote it.
-    pub(super) fn of_by_all(&self, shared: &Shared, customer: CustomerId) -> Option<(u64, Held)> {
+    pub(super) fn newest_of_all(
+        &self,
+        shared: &Shared,
+        customer: CustomerId,
+    ) -> Result<Option<(u64, Held)>, VaultError> {
         let newest = || {
             let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
             (table.newest.get(&customer).copied(), table.slots.len() as u64)
         };
         let (mut number, known) = newest();
-        if number.is_none() && !matches!(self.slot_now(shared, known), Ok(None)) {
-            self.look_on(shared);
+        if number.is_none() && self.slot_now(shared, known)?.is_some() {
+            let turn = self.turn(shared)?;
+            self.catch_up(&turn, &mut self.table.write().unwrap_or_else(PoisonError::into_inner))?;
+            drop(turn);
             number = newest().0;
         }
-        let number = number?;
-        match self.held_by_all(shared, number) {
-            Ok(Some((_, held))) => Some((number, held)),
-            // Nothing is sealed with a key that cannot be read.
-            Ok(None) | Err(_) => Some((number, Held::Damaged)),
-        }
+        let Some(number) = number else { return Ok(None) };
+        let held = self.held_by_all(shared, number)?;
+        Ok(Some((number, held.map_or(Held::Damaged, |(_, held)| held))))
     }
 
-    /// Reads what others wrote behind the end that is known.
-    fn look_on(&self, shared: &Shared) {
-        self.looked(shared, |turn, table| self.catch_up(turn, table));
+    /// The same where no answer is none: nothing is sealed with a key that cannot be read.
+    pub(super) fn of_by_all(&self, shared: &Shared, customer: CustomerId) -> Option<(u64, Held)> {
+        self.newest_of_all(shared, customer).unwrap_or_else(|error| {
+            not_read_again(&error);
+            let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+            table.newest.get(&customer).map(|number| (*number, Held::Damaged))
+        })
     }
 
     /// Reads the whole file again, as it is at one moment.
     pub(super) fn look_again(&self, shared: &Shared) {
-        self.looked(shared, |turn, table| {
+        let looked = self.turn(shared).and_then(|turn| {
             let mut file = turn.shared.reading.lock().unwrap_or_else(PoisonError::into_inner);
-            *table = load(&self.path, &mut file)?.1;
+            let now = load(&self.path, &mut file)?.1;
+            *self.table.write().unwrap_or_else(PoisonError::into_inner) = now;
             Ok(())
         });
-    }
-
-    fn looked(
-        &self,
-        shared: &Shared,
-        look: impl FnOnce(&Turn<'_>, &mut Table) -> Result<(), VaultError>,
-    ) {
-        let looked = self.turn(shared).and_then(|turn| {
-            look(&turn, &mut self.table.write().unwrap_or_else(PoisonError::into_inner))
-        });
         if let Err(error) = looked {
-            tracing::warn!(%error, "the shared key store could not be read again");
+            not_read_again(&error);
         }
     }
 
