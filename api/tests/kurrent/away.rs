@@ -103,7 +103,8 @@ const REGISTER: &str = "mutation { registerCustomer(input: {kind: PERSON, idempo
 async fn readiness_is_told_soon_while_the_event_store_is_away() {
     let mut world = World::new(Duration::from_secs(30), Duration::from_secs(10)).await;
     world.stop();
-    let ask = Request::get("/health/ready").body(Body::empty()).unwrap();
+    let ask = Request::get("/health/ready").header("host", "localhost").body(Body::empty());
+    let ask = ask.unwrap();
     let told = tokio::time::timeout(Duration::from_secs(5), world.router.clone().oneshot(ask));
     assert_eq!(told.await.unwrap().unwrap().status(), 503);
 }
