@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use cx_ledger::Health;
+use cx_ledger::{Health, ReadError};
 use cx_model::Position;
 use cx_projections::{State, ViewStatus};
 use futures::FutureExt;
@@ -35,6 +35,9 @@ pub struct SystemReadiness {
 
 /// How long a view may stand still while it is behind.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long the ledger may take to say how far it is: whoever asks asks again soon.
+const ANSWER: Duration = Duration::from_secs(2);
 
 /// How far a view was folded and how far it was behind when it was last looked at, and since when
 /// it has stood still while it was behind.
@@ -77,7 +80,8 @@ impl Readiness for SystemReadiness {
     fn checks(&self) -> BoxFuture<'_, Vec<Check>> {
         async move {
             let mut checks = vec![self.ledger()];
-            match self.system.engine.status().await {
+            let status = tokio::time::timeout(ANSWER, self.system.engine.status()).await;
+            match status.unwrap_or(Err(ReadError::Timeout)) {
                 Err(error) => {
                     let detail = error.to_string();
                     checks.push(Check { name: "views".into(), ok: false, detail });

@@ -14,15 +14,17 @@ mod leading;
 #[path = "kurrent/losing.rs"]
 mod losing;
 #[path = "kurrent/proxy.rs"]
+#[allow(dead_code)] // others make more weather
 mod proxy;
 #[path = "kurrent/secure.rs"]
 mod secure;
 #[path = "kurrent/server.rs"]
 mod server;
+#[path = "esdb/tripping.rs"]
+#[allow(dead_code)] // others trip it in more ways
+mod tripping;
 #[path = "kurrent/trouble.rs"]
 mod trouble;
-#[path = "kurrent/weather.rs"]
-mod weather;
 
 use std::sync::Arc;
 

@@ -103,7 +103,8 @@ fn start() -> anyhow::Result<()> {
     let matches = config::matches(Cli::command())?;
     let filter = config::value("CXLEDGER_LOG")
         .and_then(|directives| tracing_subscriber::EnvFilter::try_new(directives).ok())
-        .unwrap_or_else(|| tracing_subscriber::EnvFilter::new("warn"));
+        // What the client of an event store logs at each attempt, the ledger says once.
+        .unwrap_or_else(|| tracing_subscriber::EnvFilter::new("warn,kurrentdb=off"));
     // Colours are for a terminal, and only for those who want them.
     let colours = std::io::stderr().is_terminal()
         && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());

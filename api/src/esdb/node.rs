@@ -1,5 +1,8 @@
 //! What a client asks a node about itself: what it can do, and who else there is.
 
+use std::net::SocketAddr;
+
+use axum::http::uri::Authority;
 use axum::response::Response;
 use jiff::Timestamp;
 
@@ -58,24 +61,53 @@ pub(super) async fn features(method: &str, call: Call) -> Response {
     .await
 }
 
+/// Where this node is: as the client calls it, who goes there next and may know no other name that
+/// the certificate has.
+fn end_point(called: Option<&Authority>, address: SocketAddr) -> EndPoint {
+    let called = called.and_then(|called| Some((called.host(), called.port_u16()?)));
+    let (host, port) = match called {
+        Some((host, port)) => (host.trim_matches(['[', ']']).to_owned(), port),
+        None => (address.ip().to_string(), address.port()),
+    };
+    EndPoint { address: host, port: u32::from(port) }
+}
+
 /// The cluster: this node, which is its leader.
 pub(super) async fn gossip(method: &str, call: Call) -> Response {
     if method != "Read" {
         return unknown();
     }
-    let (address, instance) = (call.address, call.endpoint.shared.instance);
+    let end_point = end_point(call.request.uri().authority(), call.address);
+    let (end_point, instance) = (&end_point, call.endpoint.shared.instance);
     call.unary(|_: Empty| async move {
         let member = MemberInfo {
             instance: Some(WireId::text(instance)),
             time_stamp: i64::try_from(Timestamp::now().as_nanosecond() / 100).unwrap_or(i64::MAX),
             state: LEADER,
             is_alive: true,
-            end_point: Some(EndPoint {
-                address: address.ip().to_string(),
-                port: u32::from(address.port()),
-            }),
+            end_point: Some(end_point.clone()),
         };
         Ok(ClusterInfo { members: vec![member] })
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_where_the_client_found_it() {
+        let address = SocketAddr::from(([127, 0, 0, 1], 2113));
+        let told = |called: Option<&'static str>| {
+            let called = called.map(Authority::from_static);
+            let EndPoint { address, port } = end_point(called.as_ref(), address);
+            (address, port)
+        };
+        assert_eq!(told(Some("store.example:443")), ("store.example".into(), 443));
+        assert_eq!(told(Some("[::1]:2113")), ("::1".into(), 2113));
+        // Without a port nobody knows which one was meant.
+        assert_eq!(told(Some("store.example")), ("127.0.0.1".into(), 2113));
+        assert_eq!(told(None), ("127.0.0.1".into(), 2113));
+    }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use async_graphql::{Context, Error, Result};
 use cx_ledger::{AppendError, Book, BookError};
-use cx_model::{CustomerId, Position, Recorded, StreamName};
+use cx_model::{CustomerId, Position, StreamName};
 use cx_projections::{
     Engine, Fold, Pasts, Projection, ReadError, Reader, Row, Scan, Snapshot, fold_history,
 };

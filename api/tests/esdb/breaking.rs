@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eventstore::{
-    Client, DeletePersistentSubscriptionOptions, Error, EventData,
+    Client, DeletePersistentSubscriptionOptions, DeleteStreamOptions, Error, EventData,
     GetPersistentSubscriptionInfoOptions, NakAction, PersistentSubscription,
     PersistentSubscriptionEvent, PersistentSubscriptionOptions, PersistentSubscriptionToAllOptions,
     ReplayParkedMessagesOptions, ResolvedEvent, StreamPosition,
@@ -17,6 +17,8 @@ use super::server::{Server, any, event};
 use super::tripping::Tripping;
 
 const PATIENCE: Duration = Duration::from_secs(20);
+/// What is said of the stream in which the group to all parks.
+const PARKED_STATE: &str = "$$$persistentsubscription-$all::desk-parked";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_whose_target_cannot_be_read_is_told_later_and_not_passed_by() {
@@ -141,6 +143,20 @@ async fn group_to_all(client: &Client) -> PersistentSubscription {
     consumer(client).await
 }
 
+/// Until so many are parked.
+async fn parked(client: &Client, count: usize) {
+    let parked = async {
+        let options = GetPersistentSubscriptionInfoOptions::default();
+        loop {
+            let info = client.get_persistent_subscription_info_to_all("desk", &options).await;
+            if info.unwrap().stats.parked_message_count == count {
+                break;
+            }
+        }
+    };
+    timeout(PATIENCE, parked).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn parked_events_that_were_found_are_told_though_the_next_cannot_be_read() {
     let ledger = Tripping::default();
@@ -155,16 +171,7 @@ async fn parked_events_that_were_found_are_told_though_the_next_cannot_be_read()
         let event = told(&mut first).await.unwrap();
         first.nack(&event, NakAction::Park, "later").await.unwrap();
     }
-    let parked = async {
-        let options = GetPersistentSubscriptionInfoOptions::default();
-        loop {
-            let info = client.get_persistent_subscription_info_to_all("desk", &options).await;
-            if info.unwrap().stats.parked_message_count == 3 {
-                break;
-            }
-        }
-    };
-    timeout(PATIENCE, parked).await.unwrap();
+    parked(&client, 3).await;
     ledger.fail("room-2", true);
     let options = ReplayParkedMessagesOptions::default();
     client.replay_parked_messages_to_all("desk", &options).await.unwrap();
@@ -193,4 +200,36 @@ async fn a_group_whose_feed_ended_goes_on_with_another_when_a_consumer_comes_bac
     client.append_to_stream("room-1", &any(), event(1)).await.unwrap();
     // The acknowledgement of the first may have come too late.
     while told(&mut second).await.unwrap().get_original_event().revision != 1 {}
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parked_events_are_told_though_those_before_them_cannot_be_taken_out() {
+    const GONE: u64 = 100;
+    let ledger = Tripping::default();
+    let server = Server::over(Arc::new(ledger.clone())).await;
+    let client = server.client();
+    let mut consumer = group_to_all(&client).await;
+    for (stream, events) in [("room-1", 0..GONE), ("room-2", GONE..GONE + 1)] {
+        let events: Vec<_> = events.map(event).collect();
+        client.append_to_stream(stream, &any(), events).await.unwrap();
+    }
+    for _ in 0..=GONE {
+        let event = told(&mut consumer).await.unwrap();
+        consumer.nack(&event, NakAction::Park, "later").await.unwrap();
+    }
+    parked(&client, GONE as usize + 1).await;
+    client.delete_stream("room-1", &DeleteStreamOptions::default()).await.unwrap();
+    ledger.fail(PARKED_STATE, true);
+    let options = ReplayParkedMessagesOptions::default();
+    client.replay_parked_messages_to_all("desk", &options).await.unwrap();
+    loop {
+        let event = told(&mut consumer).await.unwrap();
+        consumer.ack(&event).await.unwrap();
+        match event.get_original_event().stream_id() {
+            "room-2" => break,
+            other => assert_eq!(other, "$$room-1", "the deletion is told as well"),
+        }
+    }
+    ledger.fail(PARKED_STATE, false);
+    parked(&client, 0).await;
 }

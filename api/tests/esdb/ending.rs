@@ -18,7 +18,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-use super::raw::{call, field, open, whole};
+use super::raw::{call, field, open, request, whole};
 use super::server::{Server, any, event};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -101,6 +101,34 @@ async fn a_consumer_ends_with_its_group_or_when_it_stops_and_another_goes_on() {
     client.delete_persistent_subscription("room-1", "desk", &options).await.unwrap();
     let error = timeout(PATIENCE, consumer_end(&mut second)).await.unwrap();
     assert!(is_dropped(&error), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_has_a_hundred_calls_open_and_the_next_waits_for_one_of_them() {
+    let server = Server::new().await;
+    let socket = TcpStream::connect(server.address).await.unwrap();
+    let (asking, connection) =
+        handshake::<_, _, Body>(TokioExecutor::new(), TokioIo::new(socket)).await.unwrap();
+    tokio::spawn(connection);
+    let on = [field(6, &[]), field(8, &[])].concat();
+    let all = field(1, &[field(2, &field(2, &[])), on].concat());
+    let subscribe = || {
+        let request = request(server.address, "streams.Streams/Read", &[], &all);
+        let mut asking = asking.clone();
+        tokio::spawn(async move { asking.send_request(request).await.unwrap() })
+    };
+    let mut calls = Vec::new();
+    for _ in 0..100 {
+        calls.push(timeout(PATIENCE, subscribe()).await.unwrap().unwrap());
+    }
+    let next = subscribe();
+    // So much time passes that it would have been answered, were it asked.
+    for _ in 0..20 {
+        call(server.address, "gossip.Gossip/Read", &[], &[]).await;
+    }
+    assert!(!next.is_finished());
+    calls.pop();
+    assert_eq!(timeout(PATIENCE, next).await.unwrap().unwrap().status(), 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -45,6 +45,16 @@ pub async fn open(
     message: &[u8],
 ) -> Response<Incoming> {
     let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http();
+    client.request(request(address, method, headers, message)).await.unwrap()
+}
+
+/// A call of a method with one message.
+pub fn request(
+    address: SocketAddr,
+    method: &str,
+    headers: &[(&str, &str)],
+    message: &[u8],
+) -> Request<Body> {
     let mut frame = vec![0];
     frame.extend((message.len() as u32).to_be_bytes());
     frame.extend(message);
@@ -53,7 +63,7 @@ pub async fn open(
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    client.request(request.body(Body::from(frame)).unwrap()).await.unwrap()
+    request.body(Body::from(frame)).unwrap()
 }
 
 /// An answer to its end: the status, and all headers and trailers.

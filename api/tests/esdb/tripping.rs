@@ -1,4 +1,5 @@
-//! A ledger that a test can trip: reads of a stream that fail, and work on a stream that waits.
+//! A ledger that a test can trip: reads of a stream that fail, work on a stream that waits, and events
+//! that are gone.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,6 +24,7 @@ pub struct Tripping {
 
 #[derive(Default)]
 struct Trips {
+    gone: Mutex<HashSet<Position>>,
     failing: Mutex<HashSet<String>>,
     held: watch::Sender<HashSet<String>>,
     waiting: watch::Sender<usize>,
@@ -33,21 +35,42 @@ struct Trips {
 
 /// A feed that ends for ever once feeds break.
 struct Feed {
+    trips: Arc<Trips>,
     follow: Box<dyn Follow>,
     breaks: watch::Receiver<usize>,
     made: usize,
 }
 
+impl Feed {
+    async fn next_there(&mut self, limit: usize) -> Result<Vec<RawEvent>, ReadError> {
+        loop {
+            let read = self.trips.there(self.follow.next(limit).await?);
+            if !read.is_empty() {
+                return Ok(read);
+            }
+        }
+    }
+}
+
+impl Trips {
+    /// Without what is gone.
+    fn there(&self, mut read: Vec<RawEvent>) -> Vec<RawEvent> {
+        let gone = self.gone.lock().unwrap();
+        read.retain(|event| !gone.contains(&event.position));
+        read
+    }
+}
+
 impl Follow for Feed {
     fn next(&mut self, limit: usize) -> BoxFuture<'_, Result<Vec<RawEvent>, ReadError>> {
-        let made = self.made;
+        let (made, mut breaks) = (self.made, self.breaks.clone());
         async move {
             tokio::select! {
                 biased;
-                _ = self.breaks.wait_for(|breaks| *breaks > made) => {
+                _ = breaks.wait_for(|breaks| *breaks > made) => {
                     Err(ReadError::Engine { reason: "a test wants it".into() })
                 }
-                read = self.follow.next(limit) => read,
+                read = self.next_there(limit) => read,
             }
         }
         .boxed()
@@ -55,6 +78,16 @@ impl Follow for Feed {
 }
 
 impl Tripping {
+    /// Over a ledger that has events.
+    pub fn over(ledger: MemoryLedger) -> Self {
+        Self { ledger, ..Self::default() }
+    }
+
+    /// The event at this position is gone for whoever reads all events, as if it were scavenged.
+    pub fn scavenge(&self, position: Position) {
+        self.trips.gone.lock().unwrap().insert(position);
+    }
+
     /// Reads of this stream fail from now on, or do not.
     pub fn fail(&self, stream: &str, fails: bool) {
         let mut failing = self.trips.failing.lock().unwrap();
@@ -178,7 +211,9 @@ impl Ledger for Tripping {
         bytes: u64,
     ) -> BoxFuture<'_, Result<Vec<RawEvent>, ReadError>> {
         async move {
-            let read = self.ledger.read_all(from, direction, limit).await?;
+            let more = limit.saturating_add(self.trips.gone.lock().unwrap().len());
+            let mut read = self.trips.there(self.ledger.read_all(from, direction, more).await?);
+            read.truncate(limit);
             Ok(self.given(read, bytes))
         }
         .boxed()
@@ -195,7 +230,8 @@ impl Ledger for Tripping {
     fn follow(&self, after: Position) -> Box<dyn Follow> {
         let breaks = self.trips.breaks.subscribe();
         let made = *breaks.borrow();
-        Box::new(Feed { follow: self.ledger.follow(after), breaks, made })
+        let (trips, follow) = (Arc::clone(&self.trips), self.ledger.follow(after));
+        Box::new(Feed { trips, follow, breaks, made })
     }
 
     fn health(&self) -> Health {

@@ -21,7 +21,7 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use super::server::{Server, quick};
+use super::server::Server;
 
 /// The API over a ledger on an event store that can be stopped.
 struct World {
@@ -40,7 +40,7 @@ impl World {
         let server = Server::start(Arc::clone(&stored));
         let address = server.address;
         let settings = KurrentSettings::parse(&format!("esdb://{address}?tls=false")).unwrap();
-        let settings = settings.with_patience(Patience { call, ..quick() });
+        let settings = settings.with_patience(Patience { call, ..Patience::default() });
         let ledger: Arc<dyn Ledger> = Arc::new(KurrentLedger::connect(settings).await.unwrap());
         let book = Book::new(Arc::clone(&ledger), Arc::new(Vault::in_memory()));
         let directory = tempfile::tempdir().unwrap();
@@ -97,6 +97,17 @@ impl Drop for World {
 
 const REGISTER: &str = "mutation { registerCustomer(input: {kind: PERSON, idempotencyKey: \"ada\"}) \
     { position duplicate errors { code } } }";
+
+/// A load balancer waits no 30 seconds.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readiness_is_told_soon_while_the_event_store_is_away() {
+    let mut world = World::new(Duration::from_secs(30), Duration::from_secs(10)).await;
+    world.stop();
+    let ask = Request::get("/health/ready").header("host", "localhost").body(Body::empty());
+    let ask = ask.unwrap();
+    let told = tokio::time::timeout(Duration::from_secs(5), world.router.clone().oneshot(ask));
+    assert_eq!(told.await.unwrap().unwrap().status(), 503);
+}
 
 fn code(answer: &Value) -> &str {
     answer["errors"][0]["extensions"]["code"].as_str().unwrap_or_else(|| panic!("{answer}"))

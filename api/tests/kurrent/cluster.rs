@@ -22,6 +22,8 @@ const FOLLOWER: u64 = 6;
 pub struct Cluster {
     pub members: watch::Sender<Vec<SocketAddr>>,
     pub leader: watch::Sender<usize>,
+    /// Who is known to be away.
+    pub away: watch::Sender<Option<usize>>,
     /// How often somebody was told who leads.
     pub told: watch::Sender<u64>,
 }
@@ -29,7 +31,8 @@ pub struct Cluster {
 impl Cluster {
     pub fn new() -> Arc<Self> {
         let (members, leader) = (watch::Sender::default(), watch::Sender::new(0));
-        Arc::new(Self { members, leader, told: watch::Sender::new(0) })
+        let (away, told) = (watch::Sender::new(None), watch::Sender::new(0));
+        Arc::new(Self { members, leader, away, told })
     }
 }
 
@@ -51,17 +54,18 @@ fn bytes(field: u8, value: &[u8]) -> Vec<u8> {
     [vec![field << 3 | 2], varint(value.len() as u64), value.to_vec()].concat()
 }
 
-/// What gossip says: every member lives, one leads.
+/// What gossip says: who lives, and which of them leads.
 fn gossip(cluster: &Cluster) -> Response {
     let leader = *cluster.leader.borrow();
+    let away = *cluster.away.borrow();
     let members = cluster.members.borrow();
     let member = |(place, address): (usize, &SocketAddr)| {
         let id = bytes(2, uuid::Uuid::from_u128(place as u128).to_string().as_bytes());
         let host = bytes(1, address.ip().to_string().as_bytes());
         let end_point = [host, number(2, u64::from(address.port()))].concat();
         let state = if place == leader { LEADER } else { FOLLOWER };
-        let parts =
-            [bytes(1, &id), number(2, 1), number(3, state), number(4, 1), bytes(5, &end_point)];
+        let lives = number(4, u64::from(away != Some(place)));
+        let parts = [bytes(1, &id), number(2, 1), number(3, state), lives, bytes(5, &end_point)];
         bytes(1, &parts.concat())
     };
     let message: Vec<u8> = members.iter().enumerate().flat_map(member).collect();

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
 use super::proxy::Proxy;
-use super::server::{Server, quick};
+use super::server::Server;
 
 /// So many events of so many bytes, in several streams.
 pub async fn fill(ledger: &MemoryLedger, from: u64, count: u64, bytes: usize) {
@@ -32,7 +32,7 @@ pub async fn fill(ledger: &MemoryLedger, from: u64, count: u64, bytes: usize) {
 
 async fn connect(proxy: &Proxy, marks: Option<&Marks>) -> KurrentLedger {
     let address = format!("esdb://{}?tls=false", proxy.address);
-    let settings = KurrentSettings::parse(&address).unwrap().with_patience(quick());
+    let settings = KurrentSettings::parse(&address).unwrap();
     let settings = match marks {
         Some(marks) => settings.with_marks(marks.clone()),
         None => settings,

@@ -1,7 +1,7 @@
 //! A cluster's leader changes, is found, and is found again.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cx_ledger::{
     Append, Direction, Expected, Follow, KurrentLedger, KurrentSettings, Ledger, MemoryLedger,
@@ -12,14 +12,10 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::cluster::Cluster;
-use super::server::{Server, ledger_at, quick};
+use super::server::{Server, ledger_at};
 
-/// Within this all is well after a change, however busy the machine.
-const SOON: Duration = Duration::from_secs(20);
-
-/// How soon it is well after most changes: of many the median is taken, as any one may meet a pause
-/// of the machine.
-const MEDIAN: Duration = Duration::from_secs(2);
+/// Within this all is well after a change.
+const SOON: Duration = Duration::from_secs(2);
 
 fn stream() -> StreamName {
     StreamName::of("case", Uuid::from_u128(5))
@@ -57,9 +53,7 @@ async fn when_the_leader_changes_the_new_one_is_asked_and_nothing_is_lost() {
     let seeds: Vec<_> = nodes.iter().map(|node| node.address).collect();
     let ledger = ledger_at(&seeds).await;
     let mut follow = ledger.follow(Position::START);
-    let mut took = Vec::new();
     for n in 0..12 {
-        let change = Instant::now();
         cluster.leader.send_replace(n as usize % 3);
         let well = async {
             append(&ledger, n).await;
@@ -68,10 +62,7 @@ async fn when_the_leader_changes_the_new_one_is_asked_and_nothing_is_lost() {
             assert_eq!(read.len() as u64, n + 1);
         };
         timeout(SOON, well).await.expect("the new leader is asked soon");
-        took.push(change.elapsed());
     }
-    took.sort_unstable();
-    assert!(took[6] < MEDIAN, "{took:?}");
     assert!(*cluster.told.borrow() > 0, "the leader did change under the client");
 }
 
@@ -109,7 +100,7 @@ async fn gossip_finds_the_leader_behind_seeds_that_are_gone() {
     timeout(SOON, append(&ledger, 1)).await.expect("the elected one is found");
     // One name for all nodes, as DNS gives them.
     let address = format!("esdb+discover://127.0.0.1:{}?tls=false", seeds[1].port());
-    let settings = KurrentSettings::parse(&address).unwrap().with_patience(quick());
+    let settings = KurrentSettings::parse(&address).unwrap();
     let ledger = timeout(SOON, KurrentLedger::connect(settings)).await.unwrap().unwrap();
     timeout(SOON, append(&ledger, 2)).await.unwrap();
 }

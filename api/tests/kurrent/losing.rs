@@ -5,97 +5,19 @@ use std::sync::Arc;
 use cx_ledger::book::{ReviewHow, ReviewedTo};
 use cx_ledger::kurrent::Marks;
 use cx_ledger::{
-    Append, AppendError, Appended, Book, Direction, Follow, Health, KurrentLedger, KurrentSettings,
-    Ledger, MemoryLedger, RawEvent, ReadError, Vault,
+    Book, Direction, KurrentLedger, KurrentSettings, Ledger, MemoryLedger, ReadError, Vault,
 };
-use cx_model::{Position, StreamName};
-use futures::FutureExt;
-use futures::future::BoxFuture;
-use jiff::Timestamp;
+use cx_model::Position;
 
 use super::cluster::Cluster;
 use super::counting::fill;
-use super::server::{Server, quick};
+use super::server::Server;
+use super::tripping::Tripping;
 
 const END: Position = Position::new(u64::MAX);
 
-/// A ledger without the event at a position.
-struct Scavenged(MemoryLedger, Position);
-
-impl Ledger for Scavenged {
-    fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
-        self.0.append(append)
-    }
-
-    fn append_many(
-        &self,
-        appends: Vec<Append>,
-    ) -> BoxFuture<'_, Result<Vec<Appended>, AppendError>> {
-        self.0.append_many(appends)
-    }
-
-    fn read_stream<'a>(
-        &'a self,
-        stream: &'a StreamName,
-        from: u64,
-        direction: Direction,
-        limit: usize,
-    ) -> BoxFuture<'a, Result<Vec<RawEvent>, ReadError>> {
-        self.0.read_stream(stream, from, direction, limit)
-    }
-
-    fn read_all(
-        &self,
-        from: Position,
-        direction: Direction,
-        limit: usize,
-    ) -> BoxFuture<'_, Result<Vec<RawEvent>, ReadError>> {
-        async move {
-            let mut events = self.0.read_all(from, direction, limit.saturating_add(1)).await?;
-            events.retain(|event| event.position != self.1);
-            events.truncate(limit);
-            Ok(events)
-        }
-        .boxed()
-    }
-
-    fn head(&self) -> BoxFuture<'_, Result<Position, ReadError>> {
-        self.0.head()
-    }
-
-    fn position_at(&self, time: Timestamp) -> BoxFuture<'_, Result<Position, ReadError>> {
-        self.0.position_at(time)
-    }
-
-    fn follow(&self, after: Position) -> Box<dyn Follow> {
-        Box::new(FollowScavenged(self.0.follow(after), self.1))
-    }
-
-    fn health(&self) -> Health {
-        self.0.health()
-    }
-}
-
-/// Follows without the event at a position.
-struct FollowScavenged(Box<dyn Follow>, Position);
-
-impl Follow for FollowScavenged {
-    fn next(&mut self, limit: usize) -> BoxFuture<'_, Result<Vec<RawEvent>, ReadError>> {
-        async move {
-            loop {
-                let mut events = self.0.next(limit).await?;
-                events.retain(|event| event.position != self.1);
-                if !events.is_empty() {
-                    return Ok(events);
-                }
-            }
-        }
-        .boxed()
-    }
-}
-
 async fn connect(address: &str, marks: &Marks) -> Result<KurrentLedger, ReadError> {
-    let settings = KurrentSettings::parse(address).unwrap().with_patience(quick());
+    let settings = KurrentSettings::parse(address).unwrap();
     KurrentLedger::connect(settings.with_marks(marks.clone())).await
 }
 
@@ -147,7 +69,9 @@ async fn what_is_scavenged_below_the_marks_is_not_read_over() {
     let gone = Position::new(1_000);
     for way in ["a page after the other", "followed", "numbered", "from the end"] {
         std::fs::write(&marks.path, &kept).unwrap();
-        let server = Server::start(Arc::new(Scavenged(stored.clone(), gone)));
+        let scavenged = Tripping::over(stored.clone());
+        scavenged.scavenge(gone);
+        let server = Server::start(Arc::new(scavenged));
         let ledger = connect_to(&server, &marks).await.unwrap();
         let read = match way {
             "a page after the other" => paged(&ledger).await,

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 /// What the network does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub enum Weather {
     Reset,
     /// Connections look open and carry nothing, new ones too; those that lost something stay so.
     Swallow,
-    /// One byte at a time.
+    /// One byte a second.
     Dribble,
     /// A connection ends after so many more bytes to the client, in a frame most likely.
     Cut(u32),
@@ -101,7 +101,7 @@ async fn carry(
 async fn pump(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    weather: watch::Receiver<Weather>,
+    mut weather: watch::Receiver<Weather>,
     to_client: Option<Arc<AtomicU64>>,
 ) {
     let mut buffer = vec![0; 64 << 10];
@@ -125,7 +125,7 @@ async fn pump(
             _ => {}
         }
         let written = if now == Weather::Dribble {
-            dribble(&mut to, bytes, &weather).await
+            dribble(&mut to, bytes, &mut weather).await
         } else {
             to.write_all(bytes).await
         };
@@ -145,14 +145,14 @@ async fn pump(
 async fn dribble(
     to: &mut OwnedWriteHalf,
     bytes: &[u8],
-    weather: &watch::Receiver<Weather>,
+    weather: &mut watch::Receiver<Weather>,
 ) -> std::io::Result<()> {
     for (place, byte) in bytes.iter().enumerate() {
-        if *weather.borrow() != Weather::Dribble {
-            return to.write_all(&bytes[place..]).await;
-        }
         to.write_all(&[*byte]).await?;
-        tokio::task::yield_now().await;
+        let better = weather.wait_for(|weather| *weather != Weather::Dribble);
+        if timeout(Duration::from_secs(1), better).await.is_ok() {
+            return to.write_all(&bytes[place + 1..]).await;
+        }
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use cx_ledger::{Direction, KurrentLedger, KurrentSettings, Ledger, MemoryLedger,
 use cx_model::Position;
 use tokio::net::TcpListener;
 
-use super::server::{quick, tokens};
+use super::server::tokens;
 use super::trouble::one;
 
 fn certificate(name: &str) -> PathBuf {
@@ -40,7 +40,7 @@ async fn connect(
 ) -> Result<KurrentLedger, ReadError> {
     let (port, authority) = (address.port(), authority.display());
     let address = format!("esdb://{host}:{port}?tls=true&tlsCaFile={authority}");
-    let patience = Patience { call: Duration::from_secs(2), ..quick() };
+    let patience = Patience { call: Duration::from_secs(2), ..Patience::default() };
     let settings = KurrentSettings::parse(&address).unwrap().with_patience(patience);
     KurrentLedger::connect(settings.with_user("node", password)).await
 }

@@ -1,9 +1,10 @@
 //! An event store over a ledger, on a runtime of its own, so that it can die at once.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
@@ -13,7 +14,6 @@ use cx_api::auth::Tokens;
 use cx_api::esdb::Endpoint;
 use cx_api::esdb::listen::listen;
 use cx_api::serve::Drain;
-use cx_ledger::kurrent::Patience;
 use cx_ledger::{KurrentLedger, KurrentSettings, Ledger};
 use futures::stream::{self, StreamExt};
 use http_body_util::{BodyExt, StreamBody};
@@ -26,6 +26,8 @@ use tokio::sync::watch;
 
 use super::cluster::{self, Cluster};
 
+pub const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
 /// An event store, until it is dropped: then it is gone with all its connections.
 pub struct Server {
     pub address: SocketAddr,
@@ -35,7 +37,7 @@ pub struct Server {
 impl Server {
     /// On a free port.
     pub fn start(ledger: Arc<dyn Ledger>) -> Self {
-        Self::start_at(ledger, SocketAddr::from(([127, 0, 0, 1], 0)))
+        Self::start_at(ledger, ANY_PORT)
     }
 
     /// On this port, which may have been another's a moment ago.
@@ -65,39 +67,56 @@ impl Server {
         (runtime, listener, address)
     }
 
-    /// On this port, ending its subscriptions well whenever it is told to.
-    pub fn start_ending(
+    /// On this port, with something before what it does as an event store.
+    fn start_behind(
         ledger: Arc<dyn Ledger>,
         address: SocketAddr,
-        ends: watch::Receiver<u64>,
+        before: impl FnOnce(Router) -> Router,
     ) -> Self {
         let (runtime, listener, address) = Self::bind(address);
         let endpoint = Endpoint::free(ledger, None, Drain::default());
-        let router = serving(&endpoint, address).layer(from_fn_with_state(ends, ending));
+        let router = before(axum::Router::new().fallback_service(endpoint.service(address)));
         let listener = listener.tap_io(|socket| socket.set_nodelay(true).unwrap());
         runtime.spawn(async move { axum::serve(listener, router).await });
         Self { address, runtime: Some(runtime) }
+    }
+
+    /// Ending its subscriptions well whenever it is told to.
+    pub fn start_ending(ledger: Arc<dyn Ledger>, ends: watch::Receiver<u64>) -> Self {
+        let ending = from_fn_with_state((ends, Then::End), ending);
+        Self::start_behind(ledger, ANY_PORT, |router| router.layer(ending))
+    }
+
+    /// Whose subscriptions fall silent whenever it is told to.
+    pub fn start_silencing(ledger: Arc<dyn Ledger>, falls: watch::Receiver<u64>) -> Self {
+        let falling = from_fn_with_state((falls, Then::Fall), ending);
+        Self::start_behind(ledger, ANY_PORT, |router| router.layer(falling))
     }
 
     /// One of several over the same events, of which one leads.
     pub fn start_in(ledger: Arc<dyn Ledger>, cluster: &Arc<Cluster>, place: usize) -> Self {
-        let (runtime, listener, address) = Self::bind(SocketAddr::from(([127, 0, 0, 1], 0)));
-        let endpoint = Endpoint::free(ledger, None, Drain::default());
+        let ends = watch::Sender::new(0).subscribe();
+        Self::start_in_ending(ledger, ANY_PORT, (cluster, place), ends)
+    }
+
+    /// The same on this port, ending its subscriptions well whenever it is told to.
+    pub fn start_in_ending(
+        ledger: Arc<dyn Ledger>,
+        address: SocketAddr,
+        (cluster, place): (&Arc<Cluster>, usize),
+        ends: watch::Receiver<u64>,
+    ) -> Self {
         let state = (Arc::clone(cluster), place);
-        let router = serving(&endpoint, address).layer(from_fn_with_state(state, cluster::member));
-        let listener = listener.tap_io(|socket| socket.set_nodelay(true).unwrap());
-        runtime.spawn(async move { axum::serve(listener, router).await });
-        Self { address, runtime: Some(runtime) }
+        Self::start_behind(ledger, address, |router| {
+            let ends = from_fn_with_state((ends, Then::End), ending);
+            router.layer(ends).layer(from_fn_with_state(state, cluster::member))
+        })
     }
 
     /// One that refuses to read from positions beyond its last, as an event store does.
     pub fn start_refusing(ledger: Arc<dyn Ledger>, last: u64) -> Self {
-        let (runtime, listener, address) = Self::bind(SocketAddr::from(([127, 0, 0, 1], 0)));
-        let endpoint = Endpoint::free(ledger, None, Drain::default());
-        let router = serving(&endpoint, address).layer(from_fn_with_state(last, refusing));
-        let listener = listener.tap_io(|socket| socket.set_nodelay(true).unwrap());
-        runtime.spawn(async move { axum::serve(listener, router).await });
-        Self { address, runtime: Some(runtime) }
+        let refuses = from_fn_with_state(last, refusing);
+        Self::start_behind(ledger, ANY_PORT, |router| router.layer(refuses))
     }
 
     /// A ledger on it.
@@ -106,22 +125,33 @@ impl Server {
     }
 }
 
-/// The endpoint's service, to be surrounded by something.
-fn serving(endpoint: &Endpoint, address: SocketAddr) -> axum::Router {
-    axum::Router::new().fallback_service(endpoint.service(address))
+/// What becomes of subscriptions when somebody says so.
+#[derive(Debug, Clone, Copy)]
+enum Then {
+    /// They end with OK.
+    End,
+    /// They say nothing more, and stay.
+    Fall,
 }
 
-/// Passes answers on; where one is a subscription's, ends it with OK when it is told to.
-async fn ending(State(ends): State<watch::Receiver<u64>>, ask: Request, next: Next) -> Response {
+/// Passes answers on; where one is a subscription's, it comes to this when it is told to.
+async fn ending(
+    State((ends, then)): State<(watch::Receiver<u64>, Then)>,
+    ask: Request,
+    next: Next,
+) -> Response {
     let (parts, body) = next.run(ask).await.into_parts();
     let state = (Some(body), ends, false);
-    let frames = stream::unfold(state, |(body, mut ends, subscription)| async move {
+    let frames = stream::unfold(state, move |(body, mut ends, subscription)| async move {
         let mut body = body?;
         let frame = if subscription {
             ends.mark_unchanged();
             tokio::select! {
                 frame = body.frame() => frame,
                 Ok(()) = ends.changed() => {
+                    if matches!(then, Then::Fall) {
+                        futures::future::pending::<()>().await;
+                    }
                     let mut trailers = HeaderMap::new();
                     trailers.insert("grpc-status", "0".parse().unwrap());
                     return Some((Ok(Frame::trailers(trailers)), (None, ends, true)));
@@ -197,22 +227,11 @@ impl Drop for Server {
     }
 }
 
-/// Waits less long than a network far away would need.
-pub fn quick() -> Patience {
-    Patience {
-        pulse: Duration::from_millis(100),
-        look: Duration::from_millis(300),
-        silence: Duration::from_millis(400),
-        longest_pause: Duration::from_millis(300),
-        ..Patience::default()
-    }
-}
-
 /// A ledger on the event store at these addresses.
 pub async fn ledger_at(seeds: &[SocketAddr]) -> KurrentLedger {
     let seeds: Vec<_> = seeds.iter().map(ToString::to_string).collect();
     let address = format!("esdb://{}?tls=false", seeds.join(","));
-    let settings = KurrentSettings::parse(&address).unwrap().with_patience(quick());
+    let settings = KurrentSettings::parse(&address).unwrap();
     KurrentLedger::connect(settings).await.unwrap()
 }
 

@@ -1,31 +1,32 @@
 //! One trouble at a time: dead nodes, ended subscriptions, missing history, wrong passwords.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cx_api::esdb::Endpoint;
 use cx_api::esdb::listen::listen;
 use cx_api::serve::Drain;
+use cx_ledger::kurrent::Patience;
 use cx_ledger::trace::Trace;
 use cx_ledger::{
-    Append, Direction, Expected, Health, KurrentLedger, KurrentSettings, Ledger, MemoryLedger,
-    RawNewEvent, ReadError,
+    Append, AppendError, Direction, Expected, Health, KurrentLedger, KurrentSettings, Ledger,
+    MemoryLedger, RawNewEvent, ReadError,
 };
 use cx_model::{Position, StreamName};
-use eventstore::{AppendToStreamOptions, Client, ClientSettings, StreamMetadataBuilder};
+use eventstore::{
+    AppendToStreamOptions, Client, ClientSettings, EventData, PersistentSubscriptionOptions,
+    StreamMetadataBuilder,
+};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::proxy::{Proxy, Weather};
-use super::server::{Server, ledger_at, quick, tokens};
+use super::server::{Server, ledger_at, tokens};
 
 /// How soon all is well after a fault.
 const SOON: Duration = Duration::from_secs(2);
-const ANY_PORT: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
 fn stream() -> StreamName {
     StreamName::of("case", Uuid::from_u128(5))
@@ -78,7 +79,7 @@ async fn a_ledger_waits_for_an_event_store_that_is_not_there_yet() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_subscription_that_ends_well_goes_on_with_the_same_client() {
     let (end, ends) = watch::channel(0);
-    let server = Server::start_ending(Arc::new(MemoryLedger::new()), ANY_PORT, ends);
+    let server = Server::start_ending(Arc::new(MemoryLedger::new()), ends);
     let ledger = ledger_at(&[server.address]).await;
     let mut follow = ledger.follow(Position::START);
     // More often than there are threads that a spinning client could take.
@@ -89,6 +90,77 @@ async fn a_subscription_that_ends_well_goes_on_with_the_same_client() {
         end.send_modify(|count| *count += 1);
     }
     assert_eq!(ledger.clients_built(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_subscription_that_falls_silent_is_made_again_while_the_connection_stays() {
+    let (fall, falls) = watch::channel(0);
+    let server = Server::start_silencing(Arc::new(MemoryLedger::new()), falls);
+    let ledger = ledger_at(&[server.address]).await;
+    let mut follow = ledger.follow(Position::START);
+    for n in 0..3 {
+        ledger.append(one(n)).await.unwrap();
+        let told = timeout(SOON, follow.next(10)).await.unwrap().unwrap();
+        assert_eq!((told.len(), told[0].revision), (1, n));
+        fall.send_modify(|count| *count += 1);
+    }
+    assert_eq!(ledger.clients_built(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_call_ends_in_time_where_nothing_is_answered() {
+    let server = Server::start(Arc::new(MemoryLedger::new()));
+    let proxy = Proxy::start(server.address).await;
+    let settings = KurrentSettings::parse(&format!("esdb://{}?tls=false", proxy.address)).unwrap();
+    let call = Duration::from_millis(500);
+    let settings = settings.with_patience(Patience { call, ..Patience::default() });
+    let ledger = KurrentLedger::connect(settings).await.unwrap();
+    proxy.let_be(Weather::Swallow);
+    let (start, stream, forwards) = (Position::START, stream(), Direction::Forwards);
+    let (appended, many, read, all, head, at) = tokio::join!(
+        timeout(SOON, ledger.append(one(0))),
+        timeout(SOON, ledger.append_many(vec![one(1)])),
+        timeout(SOON, ledger.read_stream(&stream, 0, forwards, 1)),
+        timeout(SOON, ledger.read_all(start, forwards, 1)),
+        timeout(SOON, ledger.head()),
+        timeout(SOON, ledger.position_at(jiff::Timestamp::now())),
+    );
+    assert!(matches!(appended.unwrap(), Err(AppendError::Timeout)));
+    assert!(matches!(many.unwrap(), Err(AppendError::Timeout)));
+    assert!(matches!(read.unwrap(), Err(ReadError::Timeout)));
+    assert!(matches!(all.unwrap(), Err(ReadError::Timeout)));
+    assert!(matches!(head.unwrap(), Err(ReadError::Timeout)));
+    assert!(matches!(at.unwrap(), Err(ReadError::Timeout)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn links_and_what_an_event_store_writes_of_itself_are_no_events_of_the_ledger() {
+    let server = Server::start(Arc::new(MemoryLedger::new()));
+    let ledger = server.ledger().await;
+    let mut follow = ledger.follow(Position::START);
+    ledger.append(one(0)).await.unwrap();
+    let settings: ClientSettings = format!("esdb://{}?tls=false", server.address).parse().unwrap();
+    let others = Client::new(settings).unwrap();
+    let options = AppendToStreamOptions::default();
+    let link = EventData::binary("$>", format!("0@{}", stream()).into());
+    others.append_to_stream("by-type", &options, link).await.unwrap();
+    let metadata = StreamMetadataBuilder::new().max_count(9).build();
+    others.set_stream_metadata("by-type", &options, &metadata).await.unwrap();
+    let group = PersistentSubscriptionOptions::default();
+    others.create_persistent_subscription("by-type", "group", &group).await.unwrap();
+    ledger.append(one(1)).await.unwrap();
+    let mut told = Vec::new();
+    while told.len() < 2 {
+        told.extend(timeout(SOON, follow.next(10)).await.unwrap().unwrap());
+    }
+    let read = ledger.read_all(Position::START, Direction::Forwards, 99).await.unwrap();
+    assert_eq!(told, read);
+    let back = ledger.read_all(Position::new(u64::MAX), Direction::Backwards, 99).await.unwrap();
+    for (n, event) in back.iter().rev().enumerate() {
+        assert_eq!((event.revision, event.ordinal), (n as u64, n as u64 + 1));
+        assert_eq!(event, &read[n]);
+    }
+    assert_eq!(back.len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -168,7 +240,7 @@ async fn a_wrong_password_is_refused_and_a_right_one_is_not_shown() {
     tokio::spawn(listen(endpoint, listener, None));
     let settings = |password: &str| {
         let settings = KurrentSettings::parse(&format!("esdb://{address}?tls=false")).unwrap();
-        settings.with_patience(quick()).with_user("ada", password)
+        settings.with_user("ada", password)
     };
     let error = KurrentLedger::connect(settings("wrong")).await.unwrap_err();
     assert!(error.to_string().contains("access denied"), "{error}");

@@ -12,6 +12,7 @@ mod census;
 mod clients;
 mod event;
 mod follow;
+mod generation;
 mod guard;
 pub mod kept;
 mod marks;

@@ -103,6 +103,24 @@ def deletes(client):
     refused(DENIED, lambda: client.set_stream_metadata(own, metadata={"$tb": 1}), "cutting it")
 
 
+def links(client):
+    """A link is told as what it points at, where that is wished."""
+    stream, linking = new_stream(), new_stream()
+    client.append_events(stream, current_version=NO_STREAM, events=[event(0), event(1)])
+    to = lambda place: NewEvent(type="$>", data=f"{place}@{stream}".encode(),
+                                content_type="application/octet-stream")
+    client.append_events(linking, current_version=NO_STREAM, events=[to(1), to(7)])
+    plain = client.get_stream(linking)
+    must([one.type for one in plain] == ["$>", "$>"], "links as they are")
+    # The packages pass over a link to nothing, which is told without what it points at.
+    (first,) = client.get_stream(linking, resolve_links=True)
+    must((first.stream_name, first.stream_position) == (stream, 1), "a link is followed")
+    must((first.link.stream_name, first.link.id) == (linking, plain[0].id), "and told beside it")
+    subscription = client.subscribe_to_stream(linking, resolve_links=True)
+    must(next(subscription).stream_name == stream, "a subscription follows links")
+    subscription.stop()
+
+
 def metadata(client):
     stream = new_stream()
     client.append_events(stream, current_version=NO_STREAM, events=[event(n) for n in range(6)])
@@ -181,6 +199,7 @@ def before():
     reads(client, stream, first, position)
     large(client)
     deletes(client)
+    links(client)
     metadata(client)
     group.strategies(client)
     group.limits(client)

@@ -135,3 +135,36 @@ async fn customer(book: &Book, who: Who) -> anyhow::Result<Option<CustomerId>> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::os::unix::fs::FileExt;
+
+    use cx_ledger::vault::STORE_FILE;
+    use cx_ledger::{KeySource, MemoryLedger, Vault};
+    use futures::future::join;
+    use jiff::Timestamp;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn keys_are_counted_without_holding_up_what_else_the_runtime_does() {
+        let directory = tempfile::tempdir().unwrap();
+        let vault = Vault::open_shared(directory.path(), &KeySource::DataDirectory).unwrap();
+        vault.ensure(&[CustomerId(Uuid::from_u128(1))]).unwrap();
+        // A slot that says nothing may be about to be written, so the count waits for the lock.
+        let keys = File::options().write(true).open(directory.path().join(STORE_FILE)).unwrap();
+        let length = keys.metadata().unwrap().len();
+        keys.write_all_at(&[0x5a; 64], length - 128).unwrap();
+        let others = File::options().write(true).open(directory.path().join("vault.lock")).unwrap();
+        others.lock().unwrap();
+        let vault = Arc::new(vault);
+        let quarantine = Quarantine::look(directory.path(), vault.clone(), Timestamp::now());
+        let store = Mutex::new(quarantine.unwrap());
+        let book = Book::new(Arc::new(MemoryLedger::new()), vault);
+        let unlock = async { others.unlock().unwrap() };
+        let (swept, ()) = join(drop_erased(&book, &store, &mut None), unlock).await;
+        assert_eq!(swept.unwrap(), Swept::default());
+    }
+}

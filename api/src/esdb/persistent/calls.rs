@@ -86,6 +86,7 @@ pub(in super::super) async fn call(method: &str, call: Call) -> Response {
             })
             .await
         }
+        // Nothing runs beside the groups that could be started again.
         "RestartSubsystem" => call.unary(|_: Empty| async { Ok(Empty {}) }).await,
         "Read" => {
             call.both(|questions| {

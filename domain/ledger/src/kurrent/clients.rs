@@ -8,55 +8,17 @@ use std::time::Duration;
 
 use cx_model::Position;
 use eventstore::Client;
-use tokio::runtime::Runtime;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
+use super::generation::Generation;
 use super::settings::KurrentSettings;
-use super::trouble::{Trouble, is_of_the_connection};
-
-/// One client. What runs on its behalf runs on a thread of its own and ends with it: the client
-/// itself never ends the task that keeps its connection.
-pub(super) struct Generation {
-    number: u64,
-    pub client: Client,
-    runtime: Option<Runtime>,
-    dead: watch::Sender<bool>,
-}
-
-impl Generation {
-    fn build(number: u64, settings: &KurrentSettings) -> Result<Self, Trouble> {
-        let failed = |error: &dyn std::fmt::Display| Trouble::NotDone(error.to_string());
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("kurrent")
-            .enable_all()
-            .build()
-            .map_err(|error| failed(&error))?;
-        let handle = runtime.handle().clone();
-        let client = Client::with_runtime_handle(handle, settings.client());
-        let client = client.map_err(|error| Trouble::Refused(error.to_string()))?;
-        Ok(Self { number, client, runtime: Some(runtime), dead: watch::Sender::new(false) })
-    }
-
-    /// Resolves when nothing more is to be expected of it.
-    pub async fn died(&self) {
-        let mut dead = self.dead.subscribe();
-        let _ = dead.wait_for(|dead| *dead).await;
-    }
-}
-
-impl Drop for Generation {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
+use super::trouble::{Trouble, is_of_the_connection, said};
 
 #[derive(Default)]
 struct State {
     current: Option<Arc<Generation>>,
+    /// How many clients were the one of the moment.
     built: u64,
     failures: u32,
     not_before: Option<Instant>,
@@ -71,6 +33,8 @@ pub(super) struct Clients {
     /// The furthest position that was seen.
     head: watch::Sender<Position>,
     waiting: AtomicUsize,
+    /// Wakes those who rest, once the event store answers again.
+    back: Notify,
 }
 
 /// Somebody waits for the event store as long as this lives.
@@ -82,6 +46,26 @@ impl Drop for Waiting<'_> {
     }
 }
 
+impl State {
+    fn is_current(&self, generation: &Generation) -> bool {
+        self.current.as_deref().is_some_and(|current| std::ptr::eq(current, generation))
+    }
+
+    /// Notes why the event store does not answer, and tells of it once.
+    fn not_well(&mut self, reason: String) {
+        if self.trouble.is_none() {
+            tracing::warn!(reason, "the event store does not answer; trying until it does");
+        }
+        let since = self.trouble.take().map_or_else(Instant::now, |(since, _)| since);
+        self.trouble = Some((since, reason));
+    }
+
+    fn make_current(&mut self, generation: Arc<Generation>) {
+        self.current = Some(generation);
+        self.built += 1;
+    }
+}
+
 impl Clients {
     pub fn new(settings: KurrentSettings) -> Self {
         Self {
@@ -90,6 +74,7 @@ impl Clients {
             building: tokio::sync::Mutex::default(),
             head: watch::Sender::default(),
             waiting: AtomicUsize::new(0),
+            back: Notify::new(),
         }
     }
 
@@ -127,47 +112,62 @@ impl Clients {
 
     /// The client of the moment, or a new one once the pause is over.
     pub async fn get(&self) -> Result<Arc<Generation>, Trouble> {
-        loop {
-            let _building = self.building.lock().await;
-            let (number, not_before) = {
-                let state = self.state();
-                if let Some(current) = &state.current {
-                    return Ok(Arc::clone(current));
-                }
-                (state.built + 1, state.not_before)
-            };
-            if let Some(not_before) = not_before.filter(|time| *time > Instant::now()) {
-                tokio::time::sleep_until(not_before).await;
+        let _building = self.building.lock().await;
+        let not_before = {
+            let state = self.state();
+            if let Some(current) = &state.current {
+                return Ok(Arc::clone(current));
             }
-            let settings = self.settings.clone();
-            // Reading the system's certificates takes a while.
-            let built = tokio::task::spawn_blocking(move || Generation::build(number, &settings));
-            let built = built.await.map_err(|error| Trouble::NotDone(error.to_string()))?;
-            let mut state = self.state();
-            state.built = number;
-            match built {
-                Ok(generation) => state.current = Some(Arc::new(generation)),
-                Err(trouble) => {
-                    self.failed(&mut state, trouble.to_string());
-                    return Err(trouble);
-                }
-            }
+            state.not_before
+        };
+        if let Some(not_before) = not_before.filter(|time| *time > Instant::now()) {
+            tokio::time::sleep_until(not_before).await;
         }
+        let built = self.build().await;
+        let mut state = self.state();
+        match &built {
+            Ok(generation) => state.make_current(Arc::clone(generation)),
+            Err(trouble) => self.failed(&mut state, trouble.to_string()),
+        }
+        built
+    }
+
+    /// A client beside the one of the moment.
+    pub async fn build(&self) -> Result<Arc<Generation>, Trouble> {
+        let settings = self.settings.clone();
+        // Reading the system's certificates takes a while.
+        let built = tokio::task::spawn_blocking(move || Generation::build(&settings));
+        let built = built.await.map_err(|error| Trouble::NotDone(error.to_string()))?;
+        built.map(Arc::new)
+    }
+
+    /// Puts a client that answers in the place of one that does not, and takes that from those who
+    /// wait for it.
+    pub fn replace(&self, silent: &Generation, with: Arc<Generation>) {
+        let mut state = self.state();
+        if state.current.is_none() || state.is_current(silent) {
+            state.make_current(with);
+        }
+        drop(state);
+        silent.end();
     }
 
     /// Throws a client away. `at_once` takes it from those who wait for it as well.
     pub fn fail(&self, generation: &Generation, reason: String, at_once: bool) {
         let mut state = self.state();
-        let is_current =
-            state.current.as_ref().is_some_and(|current| current.number == generation.number);
-        if is_current {
+        if state.is_current(generation) {
             state.current = None;
             self.failed(&mut state, reason);
         }
         drop(state);
         if at_once {
-            generation.dead.send_replace(true);
+            generation.end();
         }
+    }
+
+    /// Notes that a client says nothing.
+    pub fn silent(&self) {
+        self.state().not_well("no sign of life".into());
     }
 
     fn failed(&self, state: &mut State, reason: String) {
@@ -175,16 +175,17 @@ impl Clients {
         let pause = pause(patience.first_pause, patience.longest_pause, state.failures);
         state.failures += 1;
         state.not_before = Some(Instant::now() + pause);
-        tracing::warn!(reason, "the event store does not answer; connecting again");
-        let since = state.trouble.take().map_or_else(Instant::now, |(since, _)| since);
-        state.trouble = Some((since, reason));
+        state.not_well(reason);
     }
 
     /// Notes that the event store answered.
     pub fn answered(&self) {
         let mut state = self.state();
         state.failures = 0;
-        state.trouble = None;
+        if let Some((since, _)) = state.trouble.take() {
+            tracing::warn!(after = ?since.elapsed(), "the event store answers again");
+            self.back.notify_waiters();
+        }
     }
 
     /// Why it did not answer last.
@@ -228,7 +229,7 @@ impl Clients {
             }
             Err(error) => {
                 if is_of_the_connection(&error) {
-                    self.fail(&generation, error.to_string(), false);
+                    self.fail(&generation, said(&error), false);
                 } else {
                     self.answered();
                 }
@@ -258,11 +259,15 @@ impl Clients {
         }
     }
 
-    /// A pause between two attempts.
+    /// A pause between two attempts, which ends as soon as the event store answers again.
     pub async fn rest(&self, tries: u32, deadline: Instant) {
         let patience = &self.settings.patience;
         let pause = pause(patience.first_pause, patience.longest_pause, tries);
-        tokio::time::sleep_until(deadline.min(Instant::now() + pause)).await;
+        let over = tokio::time::sleep_until(deadline.min(Instant::now() + pause));
+        tokio::select! {
+            () = self.back.notified() => {}
+            () = over => {}
+        }
     }
 }
 

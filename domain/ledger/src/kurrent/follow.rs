@@ -15,7 +15,7 @@ use tracing::instrument::WithSubscriber;
 
 use super::event::{self, Found, Read};
 use super::read::{after, filter};
-use super::trouble::{Trouble, is_of_the_connection};
+use super::trouble::{Trouble, is_of_the_connection, said};
 use super::{Inner, guard};
 use crate::error::ReadError;
 use crate::port::{Follow, RawEvent};
@@ -194,9 +194,10 @@ impl<'a> Following<'a> {
                     tracing::warn!(after = %self.reached, "a subscription fell silent; subscribing again");
                     self.silence = (self.silence * 2).min(longest);
                 }
-                Given::Up(reason) => {
+                Given::Up(reason) if tries == 0 => {
                     tracing::warn!(reason, after = %self.reached, "a subscription ended; subscribing again");
                 }
+                Given::Up(reason) => tracing::debug!(reason, "a subscription ended at once"),
             }
             tries = if self.reached > before { 0 } else { tries + 1 };
             self.inner.clients.rest(tries, self.inner.deadline()).await;
@@ -258,7 +259,7 @@ impl<'a> Following<'a> {
         match task.await {
             Ok(error) => {
                 if is_of_the_connection(&error) {
-                    clients.fail(&generation, error.to_string(), false);
+                    clients.fail(&generation, said(&error), false);
                 }
                 match Trouble::from(error) {
                     Trouble::Refused(reason) => Given::For(ReadError::Engine { reason }),

@@ -42,9 +42,9 @@ pub struct Patience {
     pub call: Duration,
     /// One answer of the event store.
     pub answer: Duration,
-    /// The time between two looks at the head while something is waited for.
+    /// The time between two looks at the event store while something is waited for.
     pub pulse: Duration,
-    /// The answer to such a look; twice as long after each that fails.
+    /// A sign of life; after that it is asked for over a new connection as well.
     pub look: Duration,
     /// A subscription that says nothing although the head is further.
     pub silence: Duration,
@@ -60,10 +60,10 @@ impl Default for Patience {
             call: Duration::from_secs(30),
             answer: Duration::from_secs(10),
             pulse: Duration::from_millis(400),
-            look: Duration::from_secs(1),
+            look: Duration::from_millis(700),
             silence: Duration::from_secs(1),
             first_pause: Duration::from_millis(20),
-            longest_pause: Duration::from_millis(800),
+            longest_pause: Duration::from_millis(500),
         }
     }
 }

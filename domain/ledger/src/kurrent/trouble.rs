@@ -36,9 +36,18 @@ pub(super) fn is_of_the_connection(error: &Error) -> bool {
     matches!(error, Error::ServerError(_) | Error::ConnectionClosed | Error::GrpcConnectionError(_))
 }
 
+/// What an error says. Of a connection that is not made the client tells the status that its library
+/// made up, in full; what matters is the message in it.
+pub(super) fn said(error: &Error) -> String {
+    let text = error.to_string();
+    let Error::GrpcConnectionError(_) = error else { return text };
+    let message = text.split_once("message: \"").and_then(|(_, rest)| rest.split_once('"'));
+    message.map_or(text.clone(), |(message, _)| format!("no connection: {message}"))
+}
+
 impl From<Error> for Trouble {
     fn from(error: Error) -> Self {
-        let said = error.to_string();
+        let said = said(&error);
         match error {
             Error::ConnectionClosed
             | Error::GrpcConnectionError(_)
