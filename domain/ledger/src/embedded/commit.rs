@@ -10,17 +10,30 @@ use super::shared::Shared;
 use super::writer::{Writer, is_full};
 use crate::error::AppendError;
 
+/// A run with fewer answers than this was one caller's own.
+const CROWD: usize = 4;
 /// Nobody came for so long: nobody is about to.
 const LULL: Duration = Duration::from_micros(15);
 
 impl Shared {
     /// Gives appends their places. True if the caller is to make them durable, by [`Shared::lead`].
+    /// Where many come, the committing thread does it from the first: a caller that leads is missing
+    /// from those who make and answer appends meanwhile.
     pub fn add(&self, requests: impl IntoIterator<Item = Request>) -> bool {
         let mut pending = self.pending();
         for request in requests {
             pending.add(self, request);
         }
-        !std::mem::replace(&mut pending.led, true)
+        if std::mem::replace(&mut pending.led, true) {
+            return false;
+        }
+        if pending.crowded {
+            pending.handed_over = true;
+            drop(pending);
+            self.more.notify_one();
+            return false;
+        }
+        true
     }
 
     /// Makes one run durable. If others came meanwhile the committing thread goes on with them.
@@ -91,6 +104,7 @@ impl Shared {
             run = self.pending().turn(self, run);
         }
         let answered = run.answers.len();
+        self.pending().crowded = answered >= CROWD;
         self.flush(writer, &mut run);
         run.reset();
         writer.spare = run;

@@ -97,6 +97,8 @@ pub(crate) struct Pending {
     waiting: VecDeque<Request>,
     /// Somebody makes runs durable; whoever comes now is taken along.
     pub led: bool,
+    /// The last run was of many.
+    pub crowded: bool,
     /// The lead is handed to the committing thread.
     pub handed_over: bool,
     pub closing: bool,
@@ -114,6 +116,7 @@ impl Pending {
             closed: None,
             waiting: VecDeque::new(),
             led: false,
+            crowded: false,
             handed_over: false,
             closing: false,
         }
