@@ -293,10 +293,12 @@ mod tests {
         let store = Arc::new(Store::new(Arc::new(MemoryLedger::new()), None));
         let stream = StreamName::new("room-1").unwrap();
         let (caller, taken) = (Caller::LOCAL, held.part(100));
-        let append = appended(store, caller, stream, Expected::Any, Vec::new(), taken);
+        let holding = store.hold(&stream);
+        let append = appended(Arc::clone(&store), caller, stream, Expected::Any, Vec::new(), taken);
         assert!(futures::FutureExt::now_or_never(append).is_none());
         drop((body, held));
         assert_eq!(room.free(), all - 100);
+        drop(holding);
         while room.free() < all {
             tokio::task::yield_now().await;
         }

@@ -69,6 +69,12 @@ impl Store {
         &self.locks[self.hasher.hash_one(stream) as usize % self.locks.len()]
     }
 
+    /// Keeps appends to a stream waiting.
+    #[cfg(test)]
+    pub fn hold(&self, stream: &StreamName) -> tokio::sync::RwLockWriteGuard<'_, ()> {
+        self.lock(stream).try_write().expect("nobody appends to the stream")
+    }
+
     fn remembered(&self) -> std::sync::MutexGuard<'_, HashMap<StreamName, Arc<StreamState>>> {
         self.states.lock().expect("no thread panics while it holds the metadata")
     }

@@ -69,7 +69,8 @@ impl Requests {
             if !is_open && since.elapsed() >= patience {
                 return;
             }
-            tokio::time::sleep_until(since + patience).await;
+            // The first may come and end meanwhile.
+            tokio::time::sleep_until((since + patience).min(Instant::now() + later)).await;
         }
     }
 }

@@ -280,8 +280,9 @@ fn size_one_by_one(directory: &Path, figures: &mut Figures) -> anyhow::Result<()
 
 /// The bytes of segments and indexes, without what is spare in the last segment and prepared.
 fn on_disk(log: EmbeddedLog, folder: &Path) -> anyhow::Result<f64> {
-    let spare = log.spare_bytes();
+    // Closed first: the next segment may just be being prepared.
     drop(log);
+    let spare = EmbeddedLog::open_read_only(folder)?.0.spare_bytes();
     let mut total = 0;
     for entry in std::fs::read_dir(folder)? {
         total += entry?.metadata()?.len();
