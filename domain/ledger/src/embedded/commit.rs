@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::answer;
 use super::ids::id_hash;
 use super::index::FrameAt;
-use super::pending::{Request, Run};
+use super::pending::{Lead, Request, Run};
 use super::shared::Shared;
 use super::writer::{Writer, is_full};
 use crate::error::AppendError;
@@ -24,15 +24,16 @@ impl Shared {
         for request in requests {
             pending.add(self, request);
         }
-        if std::mem::replace(&mut pending.led, true) {
+        if pending.lead != Lead::Nobody {
             return false;
         }
         if pending.crowded {
-            pending.handed_over = true;
+            pending.lead = Lead::Thread;
             drop(pending);
             self.more.notify_one();
             return false;
         }
+        pending.lead = Lead::Caller;
         true
     }
 
@@ -41,7 +42,7 @@ impl Shared {
         self.commit();
         let mut pending = self.pending();
         if pending.len() == 0 {
-            pending.led = false;
+            pending.lead = Lead::Nobody;
         } else {
             drop(pending);
             self.hand_over();
@@ -50,7 +51,7 @@ impl Shared {
 
     /// The committing thread goes on in the place of who leads.
     pub fn hand_over(&self) {
-        self.pending().handed_over = true;
+        self.pending().lead = Lead::Thread;
         self.more.notify_one();
     }
 
@@ -58,7 +59,7 @@ impl Shared {
     pub fn work(&self) {
         loop {
             let mut pending = self.pending();
-            while !pending.handed_over {
+            while pending.lead != Lead::Thread {
                 if pending.closing {
                     return;
                 }
@@ -71,7 +72,7 @@ impl Shared {
             self.let_them_come(answered, start.elapsed());
             let mut pending = self.pending();
             if pending.len() == 0 {
-                (pending.led, pending.handed_over) = (false, false);
+                pending.lead = Lead::Nobody;
             }
         }
     }

@@ -87,6 +87,16 @@ impl End {
     }
 }
 
+/// Who makes runs durable. Whoever comes meanwhile is taken along.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lead {
+    Nobody,
+    /// The caller whose append found nobody at it.
+    Caller,
+    /// The committing thread.
+    Thread,
+}
+
 /// The appends that are not being made durable yet.
 pub(crate) struct Pending {
     run: Run,
@@ -95,12 +105,9 @@ pub(crate) struct Pending {
     closed: Option<Closed>,
     /// Those that came while no append could take a place, in order.
     waiting: VecDeque<Request>,
-    /// Somebody makes runs durable; whoever comes now is taken along.
-    pub led: bool,
+    pub lead: Lead,
     /// The last run was of many.
     pub crowded: bool,
-    /// The lead is handed to the committing thread.
-    pub handed_over: bool,
     pub closing: bool,
 }
 
@@ -115,9 +122,8 @@ impl Pending {
             end: writer.map_or_else(End::none, End::of),
             closed: None,
             waiting: VecDeque::new(),
-            led: false,
+            lead: Lead::Nobody,
             crowded: false,
-            handed_over: false,
             closing: false,
         }
     }
