@@ -15,8 +15,8 @@ use futures::future::BoxFuture;
 use crate::workload::{new_event, read_everything};
 use cx_ledger::seeded::Seeded;
 
-/// What a sync says when it begins, and what it waits for.
-type Held = (Sender<()>, Receiver<io::Result<()>>);
+/// What a sync says when it begins, which is its thread's name, and what it waits for.
+type Held = (Sender<String>, Receiver<io::Result<()>>);
 
 /// Where the next sync of a disk waits until it is told how it ends.
 #[derive(Clone, Default)]
@@ -24,7 +24,7 @@ struct Gate(Arc<Mutex<Option<Held>>>);
 
 impl Gate {
     /// Holds the next sync. Gives what says that it began, and what lets it end.
-    fn hold(&self) -> (Receiver<()>, Sender<io::Result<()>>) {
+    fn hold(&self) -> (Receiver<String>, Sender<io::Result<()>>) {
         let ((began, has_begun), (end, ends)) = (channel(), channel());
         *self.0.lock().unwrap() = Some((began, ends));
         (has_begun, end)
@@ -33,7 +33,7 @@ impl Gate {
     fn pass(&self) -> io::Result<()> {
         let held = self.0.lock().unwrap().take();
         held.map_or(Ok(()), |(began, ends)| {
-            began.send(()).unwrap();
+            began.send(std::thread::current().name().unwrap_or_default().to_owned()).unwrap();
             ends.recv().unwrap()
         })
     }
@@ -130,6 +130,15 @@ impl Meanwhile {
         let thread = std::thread::spawn(move || log.append_blocking(append));
         began.recv().unwrap();
         (thread, end)
+    }
+
+    /// Appends; whether the committing thread made it durable, or this one.
+    fn is_led_for(&mut self, stream: &str) -> bool {
+        let (began, end) = self.gate.hold();
+        end.send(Ok(())).unwrap();
+        let append = self.append(stream, Expected::NoStream);
+        self.log.append_blocking(append).unwrap();
+        began.recv().unwrap() == "cx-ledger-commit"
     }
 }
 
@@ -243,4 +252,13 @@ fn who_was_to_lead_when_its_runtime_ended_leaves_the_lead_to_others() {
     let second = it.append("case-1", Expected::Revision(0));
     assert_eq!(it.log.append_blocking(second).unwrap().revision, Some(1));
     assert_eq!(read_everything(&it.log).unwrap().len(), 2);
+}
+
+#[test]
+fn who_appends_alone_leads_and_where_many_did_the_committing_thread_does() {
+    let mut it = Meanwhile::new();
+    assert!(!it.is_led_for("case-1"));
+    let many = (2..6).map(|n| vec![it.append(&format!("case-{n}"), Expected::NoStream)]).collect();
+    assert!(it.log.append_each_blocking(many).iter().all(Result::is_ok));
+    assert!(it.is_led_for("case-6"));
 }
