@@ -174,8 +174,12 @@ impl Begun {
         let gathered = self.gathered.as_ref().map_err(Clone::clone)?;
         let stream: StreamName = stream_name(self.options.stream.as_ref())?;
         let making = appended(store, caller, stream, expected, gathered.events.clone(), room);
+        // A task of its own: once it is begun it holds up others until its end, and nobody asks for
+        // the answers of a client that takes none.
+        let making = tokio::spawn(making);
         let late = Fault::Late("the append took longer than its deadline; append again".into());
-        tokio::time::timeout(self.patience(), making).await.map_err(|_| late)?
+        let made = tokio::time::timeout(self.patience(), making).await.map_err(|_| late)?;
+        made.map_err(|_| Fault::Failed("the server ended; the outcome is not known".into()))?
     }
 
     /// How long the append may take. Some clients send a time of the calendar as the span: no more

@@ -11,6 +11,10 @@ use tokio::runtime::Handle;
 use super::fault::Fault;
 
 /// Does something to its end, even if the client that asked for it goes away meanwhile.
+///
+/// Whoever waits for it goes on asking for it, or drops it: what is begun may hold up others. So it is
+/// for a call with one answer, and not for a stream of answers, which rests while its client takes
+/// none.
 pub(super) async fn whole<T: Send + 'static>(
     doing: impl Future<Output = Result<T, Fault>> + Send + 'static,
 ) -> Result<T, Fault> {

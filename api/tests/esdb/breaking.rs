@@ -14,7 +14,7 @@ use eventstore::{
 use tokio::time::timeout;
 
 use super::server::{Server, any, event};
-use super::tripping::Tripping;
+use super::tripping::{Tripping, Work};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 /// What is said of the stream in which the group to all parks.
@@ -73,7 +73,7 @@ async fn a_subscription_tells_what_came_before_a_tombstone_and_then_of_the_tombs
     let server = Server::over(Arc::new(ledger.clone())).await;
     let client = server.client();
     client.append_to_stream("room-1", &any(), vec![event(0), event(1)]).await.unwrap();
-    ledger.hold("room-1");
+    ledger.hold(Work::ReadingForwards, "room-1");
     let options = SubscribeToStreamOptions::default().start_from(StreamPosition::Start);
     let mut subscription = client.subscribe_to_stream("room-1", &options).await;
     let confirmed = timeout(PATIENCE, subscription.next_subscription_event()).await.unwrap();
@@ -96,7 +96,7 @@ async fn a_deletion_of_a_group_is_done_whole_though_its_client_gives_up() {
     let client = server.client();
     let options = PersistentSubscriptionOptions::default();
     client.create_persistent_subscription("room-1", "desk", &options).await.unwrap();
-    ledger.hold("$persistentsubscriptions");
+    ledger.hold(Work::Appending, "$persistentsubscriptions");
     let impatient = client.clone();
     let given_up = tokio::spawn(async move {
         let options = DeletePersistentSubscriptionOptions::default();

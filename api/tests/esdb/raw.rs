@@ -55,15 +55,28 @@ pub fn request(
     headers: &[(&str, &str)],
     message: &[u8],
 ) -> Request<Body> {
-    let mut frame = vec![0];
-    frame.extend((message.len() as u32).to_be_bytes());
-    frame.extend(message);
+    request_of(address, method, headers, &[message])
+}
+
+/// A call of a method with these messages.
+pub fn request_of(
+    address: SocketAddr,
+    method: &str,
+    headers: &[(&str, &str)],
+    messages: &[&[u8]],
+) -> Request<Body> {
+    let mut frames = Vec::new();
+    for message in messages {
+        frames.push(0);
+        frames.extend((message.len() as u32).to_be_bytes());
+        frames.extend(*message);
+    }
     let uri = format!("http://{address}/event_store.client.{method}");
     let mut request = Request::post(uri).header("content-type", "application/grpc");
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    request.body(Body::from(frame)).unwrap()
+    request.body(Body::from(frames)).unwrap()
 }
 
 /// An answer to its end: the status, and all headers and trailers.

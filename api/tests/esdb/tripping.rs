@@ -22,11 +22,18 @@ pub struct Tripping {
     trips: Arc<Trips>,
 }
 
+/// What is done with a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Work {
+    Appending,
+    ReadingForwards,
+}
+
 #[derive(Default)]
 struct Trips {
     gone: Mutex<HashSet<Position>>,
     failing: Mutex<HashSet<String>>,
-    held: watch::Sender<HashSet<String>>,
+    held: watch::Sender<HashSet<(Work, String)>>,
     waiting: watch::Sender<usize>,
     largest: AtomicUsize,
     /// How often the feeds broke.
@@ -103,10 +110,10 @@ impl Tripping {
         self.trips.breaks.send_modify(|breaks| *breaks += 1);
     }
 
-    /// Appends to this stream, and reads forwards of it, wait from now on.
-    pub fn hold(&self, stream: &str) {
+    /// Such work on this stream waits from now on.
+    pub fn hold(&self, work: Work, stream: &str) {
         self.trips.held.send_modify(|held| {
-            held.insert(stream.into());
+            held.insert((work, stream.into()));
         });
     }
 
@@ -138,11 +145,12 @@ impl Tripping {
         read
     }
 
-    async fn pass(&self, stream: &StreamName) {
+    async fn pass(&self, work: Work, stream: &StreamName) {
         let mut held = self.trips.held.subscribe();
-        if held.borrow().contains(stream.as_str()) {
+        let work = (work, stream.to_string());
+        if held.borrow().contains(&work) {
             self.trips.waiting.send_modify(|waiting| *waiting += 1);
-            held.wait_for(|held| !held.contains(stream.as_str())).await.unwrap();
+            held.wait_for(|held| !held.contains(&work)).await.unwrap();
         }
     }
 }
@@ -150,7 +158,7 @@ impl Tripping {
 impl Ledger for Tripping {
     fn append(&self, append: Append) -> BoxFuture<'_, Result<Appended, AppendError>> {
         async move {
-            self.pass(&append.stream).await;
+            self.pass(Work::Appending, &append.stream).await;
             self.ledger.append(append).await
         }
         .boxed()
@@ -160,7 +168,13 @@ impl Ledger for Tripping {
         &self,
         appends: Vec<Append>,
     ) -> BoxFuture<'_, Result<Vec<Appended>, AppendError>> {
-        self.ledger.append_many(appends)
+        async move {
+            for append in &appends {
+                self.pass(Work::Appending, &append.stream).await;
+            }
+            self.ledger.append_many(appends).await
+        }
+        .boxed()
     }
 
     fn read_stream<'a>(
@@ -195,7 +209,7 @@ impl Ledger for Tripping {
                 return Err(ReadError::Engine { reason: "a test wants it".into() });
             }
             if direction == Direction::Forwards {
-                self.pass(stream).await;
+                self.pass(Work::ReadingForwards, stream).await;
             }
             let read = self.ledger.read_stream(stream, from, direction, limit).await?;
             Ok(self.given(read, bytes))

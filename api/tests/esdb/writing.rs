@@ -1,11 +1,24 @@
 //! Appending and deleting.
 
-use eventstore::{
-    CurrentRevision, DeleteStreamOptions, Error, EventData, ReadStreamOptions, StreamState,
-    TombstoneStreamOptions,
-};
+use std::sync::Arc;
+use std::time::Duration;
 
+use axum::body::Body;
+use eventstore::{
+    CurrentRevision, DeleteStreamOptions, Error, EventData, ReadStreamOptions,
+    StreamMetadataBuilder, StreamState, TombstoneStreamOptions,
+};
+use hyper::client::conn::http2::Builder;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use super::raw::{field, request_of};
 use super::server::{Server, any, event, expecting, is_invalid};
+use super::tripping::{Tripping, Work};
+
+const PATIENCE: Duration = Duration::from_secs(20);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_expectation_is_kept_and_a_repeat_is_a_success() {
@@ -61,6 +74,38 @@ async fn batches_are_answered_one_by_one() {
     // The client gives its stream of batches up with the first that is refused.
     let error = batches.append_to_stream("room-1", new, vec![event(7)]).await.unwrap_err();
     assert!(matches!(error, Error::Grpc { code: tonic::Code::AlreadyExists, .. }), "{error:?}");
+}
+
+/// Asks for an append of nothing to a stream, as a batch of its own.
+fn batch(number: u8, stream: &[u8]) -> Vec<u8> {
+    let correlation = field(2, Uuid::from_u128(number.into()).to_string().as_bytes());
+    let is_final = [4 << 3, 1].to_vec();
+    [field(1, &correlation), field(2, &field(1, &field(3, stream))), is_final].concat()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_append_of_a_batch_holds_nobody_up_though_its_client_takes_no_answers() {
+    let ledger = Tripping::default();
+    let server = Server::over(Arc::new(ledger.clone())).await;
+    let socket = TcpStream::connect(server.address).await.unwrap();
+    // There is no room for an answer.
+    let handshake = Builder::new(TokioExecutor::new())
+        .initial_stream_window_size(0)
+        .handshake::<_, Body>(TokioIo::new(socket));
+    let (mut asking, connection) = handshake.await.unwrap();
+    tokio::spawn(connection);
+    ledger.hold(Work::Appending, "room-2");
+    let batches = [batch(1, b"room-1"), batch(2, b"room-2")];
+    let batches = batches.each_ref().map(|batch| &batch[..]);
+    let batches = request_of(server.address, "streams.Streams/BatchAppend", &[], &batches);
+    let _answers = asking.send_request(batches).await.unwrap();
+    timeout(PATIENCE, ledger.until_held()).await.unwrap();
+    ledger.release();
+    // Metadata of a stream are not written while something is appended to it.
+    let (client, metadata) = (server.client(), StreamMetadataBuilder::new().max_count(1).build());
+    let options = any();
+    let written = client.set_stream_metadata("room-2", &options, &metadata);
+    timeout(PATIENCE, written).await.unwrap().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
