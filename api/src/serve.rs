@@ -338,7 +338,8 @@ mod tests {
                 assert_eq!(answer.status(), 200);
             }
             // The server ends it with a goodbye: a client that keeps `sender` would wait for ever.
-            connection.await.unwrap().unwrap();
+            let ended = tokio::time::timeout(Duration::from_secs(30), connection).await;
+            ended.expect("it is ended long before the long one").unwrap().unwrap();
             assert!(sender.is_closed());
             stop().await;
         }

@@ -11,7 +11,7 @@ use super::writer::{Writer, is_full};
 use crate::error::AppendError;
 
 /// A run with fewer answers than this was one caller's own.
-const CROWD: usize = 4;
+const MANY: usize = 4;
 /// Nobody came for so long: nobody is about to.
 const LULL: Duration = Duration::from_micros(15);
 
@@ -105,7 +105,7 @@ impl Shared {
             run = self.pending().turn(self, run);
         }
         let answered = run.answers.len();
-        self.pending().crowded = answered >= CROWD;
+        self.pending().crowded = answered >= MANY;
         self.flush(writer, &mut run);
         run.reset();
         writer.spare = run;
