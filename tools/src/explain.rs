@@ -11,9 +11,9 @@ use clap::Args;
 use cx_model::CustomerId;
 use cx_projections::views::Timeline;
 use cx_projections::{Engine, Options, Projection, Reasons, reasons};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::inline::inline;
+use crate::inline::{inline, is_plain};
 use crate::open::Opened;
 use crate::replay::event_json;
 use crate::table::compact;
@@ -168,9 +168,11 @@ fn in_order(path: &str) -> Vec<(u64, String)> {
 /// that holds nothing but plain values is one line.
 fn fields(path: String, value: &Value, into: &mut BTreeMap<String, String>) {
     let inner = |name: &str| if path.is_empty() { name.into() } else { format!("{path}.{name}") };
-    let plain = |value: &Value| !matches!(value, Value::Array(_) | Value::Object(_));
+    let is_entry = |members: &Map<String, Value>| {
+        is_plain(value) || (path.contains('.') && members.values().all(is_plain))
+    };
     match value {
-        Value::Object(members) if !path.contains('.') || !members.values().all(plain) => {
+        Value::Object(members) if !is_entry(members) => {
             members.iter().for_each(|(name, value)| fields(inner(name), value, into));
         }
         Value::Array(items) => {
@@ -212,11 +214,15 @@ mod tests {
     #[test]
     fn an_entry_of_a_list_is_one_line_and_the_tenth_stands_behind_the_second() {
         let entry = |n: u32| json!({ "channel": "web", "n": n, "stage": null });
-        let row = json!({ "all": { "10": entry(3), "9": entry(4) }, "pages": [entry(1)] });
+        let name = json!({ "sealed": { "key": "7", "ciphertext": "2CGChA" } });
+        let row = json!({
+            "all": { "10": entry(3), "9": entry(4) }, "pages": [entry(1)], "name": name,
+        });
         let shown = difference(None, Some(&row));
         let place = |text: &str| shown.find(text).unwrap_or_else(|| panic!("no {text}: {shown}"));
         assert!(place("all.9 ") < place("all.10 ") && place("all.10 ") < place("pages.0 "));
         assert!(shown.contains("channel: web, n: 4"), "{shown}");
+        assert!(shown.contains("sealed with key 7") && !shown.contains("2CGChA"), "{shown}");
     }
 
     #[test]

@@ -7,11 +7,11 @@ use serde_json::Value;
 pub fn inline(value: &Value, skip: fn(&Value) -> bool) -> Option<String> {
     let inner = |value: &Value| {
         let text = inline(value, skip)?;
-        let plain = !matches!(value, Value::Array(_) | Value::Object(_));
-        Some(if plain { text } else { format!("({text})") })
+        Some(if is_plain(value) { text } else { format!("({text})") })
     };
     let parts: Vec<String> = match value {
         _ if skip(value) => return None,
+        _ if sealed(value).is_some() => return sealed(value),
         Value::Null => return None,
         Value::Bool(flag) => return Some(if *flag { "yes" } else { "no" }.to_owned()),
         Value::Number(number) => return Some(number.to_string()),
@@ -23,6 +23,17 @@ pub fn inline(value: &Value, skip: fn(&Value) -> bool) -> Option<String> {
             .collect(),
     };
     (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+/// Whether a value is one thing that needs no parentheses.
+pub fn is_plain(value: &Value) -> bool {
+    !matches!(value, Value::Array(_) | Value::Object(_)) || sealed(value).is_some()
+}
+
+/// A personal value as views keep it: nobody reads anything in its ciphertext.
+fn sealed(value: &Value) -> Option<String> {
+    let key = value.pointer("/sealed/key")?.as_str()?;
+    Some(format!("sealed with key {key}"))
 }
 
 #[cfg(test)]
@@ -43,5 +54,8 @@ mod tests {
         let shown = inline(&value, |value| value == "lamp" || value.is_boolean());
         assert_eq!(shown.as_deref(), Some("lines: ((quantity: 2), (item: chair))"));
         assert_eq!(inline(&json!([]), |_| false), None);
+        let name = json!({ "field": "name", "sealed": { "key": "7", "ciphertext": "2CGChA" } });
+        let shown = inline(&json!({ "name": name }), |_| false);
+        assert_eq!(shown.as_deref(), Some("name: sealed with key 7"));
     }
 }
