@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use clap::Args;
 use cx_ledger::EmbeddedLog;
 use cx_ledger::embedded::Verified;
@@ -43,11 +43,7 @@ pub fn run(args: &Backup) -> anyhow::Result<()> {
          store's own backup; and keep one of the directories keys and quarantine apart from it",
     )?;
     let places = Places::new(&args.data);
-    ensure!(
-        places.ledger().exists(),
-        "there is no ledger in {}: name the data directory with --data",
-        args.data.display()
-    );
+    places.ledger_is_there()?;
     let (log, _) = EmbeddedLog::open_read_only(&places.ledger())?;
     // The quarantine first: what is taken out of it meanwhile is then in the ledger's copy.
     let aside = Aside::of(&places.quarantine(), &args.to).context("no backup was made")?;

@@ -15,7 +15,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use tokio::runtime::Runtime;
 
-use crate::table::table;
+use crate::table::compact;
 use side::Side;
 
 /// Events read at a time.
@@ -24,15 +24,17 @@ const PAGE: usize = 1_000;
 const APPEND_EVENTS: usize = 1_000;
 const APPEND_BYTES: usize = 8 << 20;
 
-/// Copy a ledger to another engine: ids, order, metadata and the times at which events occurred and
-/// were first recorded. A copy that was stopped goes on where it was. At the end every event and
+/// Copy a ledger to another engine, and compare the two.
+///
+/// Ids, order, metadata and the times at which events occurred and were first recorded stay. A copy that was stopped goes on where it was. At the end every event and
 /// the roots of all views are compared. Keys are not copied: they stay in the data directory.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   cxledger copy --from ./cxledger-data --to 'esdb://127.0.0.1:2113?tls=false'
   cxledger copy --from kurrentdb://node1:2113,node2:2113,node3:2113 --to ./copied
 
-The user of an event store and their password come from CXLEDGER_LEDGER_USER and CXLEDGER_LEDGER_PASSWORD_FILE.")]
+The user of an event store and their password come from CXLEDGER_LEDGER_USER and
+CXLEDGER_LEDGER_PASSWORD_FILE.")]
 pub struct Copy {
     /// Where the events are: a data directory or the address of an event store.
     #[arg(long, value_name = "DIR|ADDRESS")]
@@ -80,7 +82,7 @@ impl Copy {
             say!("{}", serde_json::to_string_pretty(&answer)?);
             return Ok(());
         }
-        let mut shown = table(["view", "root on both sides"]);
+        let mut shown = compact(["view", "root on both sides"]);
         for (view, root) in roots {
             shown.add_row([(*view).to_owned(), root.clone()]);
         }

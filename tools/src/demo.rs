@@ -117,7 +117,7 @@ impl Demo {
         say!("cxledger demo: {events} events of {customers} customers at http://{address}\n");
         say!("Five things to try:");
         say!("1. Look: a page with the figures and a customer's timeline, live");
-        say!("   http://{address}/");
+        say!("   http://{address}/#{customer}");
         say!("2. How did the recommendation go over the year?");
         let nps = "{ satisfaction(filter: {metric: NPS}, by: [MONTH]) { group { month } value interval { low high } n } }";
         say!("   {}", get(nps));

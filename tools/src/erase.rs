@@ -15,7 +15,8 @@ use crate::say::counted;
 #[command(after_help = "Examples:
   cxledger erase customer-6f1c0a52-6a8e-4f1c-9d54-0d8c2f9a7e11 --reason request --yes
 
-With a running server use the mutation `eraseCustomer`. Keys in backups of keys/ must be erased there too.")]
+With a running server use the mutation `eraseCustomer`. Keys in backups of keys/ must be erased
+there too.")]
 pub struct Erase {
     /// The customer's id.
     customer: CustomerId,
@@ -39,7 +40,7 @@ impl Erase {
         if !self.yes {
             bail!("an erasure cannot be undone: add --yes to erase {}", self.customer);
         }
-        let opened = Opened::to_write(&self.data)?;
+        let opened = Opened::existing_to_write(&self.data)?;
         let actor = Actor::System { name: "cxledger erase".into() };
         let erased = opened.book.erase(self.customer, &self.reason, actor);
         let erasure = opened.runtime.block_on(erased)?;

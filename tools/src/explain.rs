@@ -2,7 +2,7 @@
 
 mod keys;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,8 +11,9 @@ use clap::Args;
 use cx_model::CustomerId;
 use cx_projections::views::Timeline;
 use cx_projections::{Engine, Options, Projection, Reasons, reasons};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
+use crate::inline::{inline, is_plain};
 use crate::open::Opened;
 use crate::replay::event_json;
 use crate::table::compact;
@@ -40,7 +41,7 @@ pub struct Explain {
 }
 
 impl Explain {
-    /// Folds the views in a directory of their own, beside a running server, and explains the row.
+    /// Folds the view in a directory of its own, beside a running server, and explains the row.
     pub fn run(&self) -> anyhow::Result<()> {
         let opened = Opened::to_read(&self.data)?;
         let ledger = Arc::clone(opened.book.ledger());
@@ -50,7 +51,10 @@ impl Explain {
         let views = Scratch::new()?;
         opened.runtime.block_on(async {
             let head = ledger.head().await?;
-            let engine = Engine::start(ledger, views.path(), Options::default()).await?;
+            // The other views have nothing to say about the row.
+            let mut options = Options::default();
+            options.views.retain(|view| view.name() == self.view);
+            let engine = Engine::start(ledger, views.path(), options).await?;
             engine.at_least(head, &[&self.view], std::time::Duration::MAX).await?;
             let (key, pages) =
                 if whole_timeline { last_page(&engine, &self.key)? } else { (asked, 1) };
@@ -70,6 +74,7 @@ impl Explain {
                 let answer = json!({
                     "view": self.view, "key": key, "asOf": found.as_of.to_string(),
                     "row": found.row, "reasons": steps, "more": found.more,
+                    "next": next(&found),
                 });
                 say!("{}", serde_json::to_string_pretty(&answer)?);
                 return Ok(());
@@ -100,11 +105,15 @@ impl Explain {
             let row = |name: &str| step.get(name).filter(|row| !row.is_null());
             say!("{}\n", difference(row("before"), row("after")));
         }
-        if found.more {
-            let last = found.reasons.last().map_or(0, |reason| reason.ordinal);
-            say!("There is more: add --after {last}");
+        if let Some(next) = next(found) {
+            say!("There is more: add --after {next}");
         }
     }
+}
+
+/// What `--after` has to be for the next page; `None` where this was the last.
+fn next(found: &Reasons) -> Option<u64> {
+    found.reasons.last().filter(|_| found.more).map(|reason| reason.ordinal)
 }
 
 /// The key of the last page of a customer's timeline, and how many pages there are.
@@ -129,7 +138,9 @@ fn difference(before: Option<&Value>, after: Option<&Value>) -> String {
     let (mut old, mut new) = (BTreeMap::new(), BTreeMap::new());
     fields(String::new(), before.unwrap_or(&Value::Null), &mut old);
     fields(String::new(), after.unwrap_or(&Value::Null), &mut new);
-    let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let mut names: Vec<&String> = old.keys().chain(new.keys()).collect();
+    names.sort_by_cached_key(|name| in_order(name));
+    names.dedup();
     let changed = names.into_iter().filter(|name| old.get(*name) != new.get(*name));
     let text = |of: &BTreeMap<String, String>, name: &String| of.get(name).cloned();
     let mut table = match (before, after) {
@@ -146,31 +157,29 @@ fn difference(before: Option<&Value>, after: Option<&Value>) -> String {
     if table.is_empty() { "  nothing in the row changed".into() } else { table.to_string() }
 }
 
-/// The plain values inside a row under their paths; what is empty is left out.
+/// Sorts paths by their parts, numbers by what they count: the tenth does not stand before the second.
+fn in_order(path: &str) -> Vec<(u64, String)> {
+    path.split('.')
+        .map(|part| part.parse().map_or((u64::MAX, part.to_owned()), |n| (n, String::new())))
+        .collect()
+}
+
+/// What stands inside a row under its path; what is empty is left out. An entry of a list or a map
+/// that holds nothing but plain values is one line.
 fn fields(path: String, value: &Value, into: &mut BTreeMap<String, String>) {
     let inner = |name: &str| if path.is_empty() { name.into() } else { format!("{path}.{name}") };
+    let is_entry = |members: &Map<String, Value>| {
+        is_plain(value) || (path.contains('.') && members.values().all(is_plain))
+    };
     match value {
-        Value::Null => {}
-        Value::Bool(flag) => {
-            into.insert(path, if *flag { "yes" } else { "no" }.to_owned());
-        }
-        Value::String(text) => {
-            into.insert(path, text.clone());
-        }
-        Value::Number(number) => {
-            into.insert(path, number.to_string());
-        }
-        Value::Object(members) => {
+        Value::Object(members) if !is_entry(members) => {
             members.iter().for_each(|(name, value)| fields(inner(name), value, into));
         }
         Value::Array(items) => {
-            // Numbered so that the tenth does not stand before the second.
-            let width = items.len().saturating_sub(1).to_string().len();
             let numbered = items.iter().enumerate();
-            numbered.for_each(|(place, item)| {
-                fields(inner(&format!("{place:0width$}")), item, into);
-            });
+            numbered.for_each(|(place, item)| fields(inner(&place.to_string()), item, into));
         }
+        entry => into.extend(inline(entry, |_| false).map(|text| (path, text))),
     }
 }
 
@@ -201,6 +210,20 @@ impl Drop for Scratch {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_entry_of_a_list_is_one_line_and_the_tenth_stands_behind_the_second() {
+        let entry = |n: u32| json!({ "channel": "web", "n": n, "stage": null });
+        let name = json!({ "sealed": { "key": "7", "ciphertext": "2CGChA" } });
+        let row = json!({
+            "all": { "10": entry(3), "9": entry(4) }, "pages": [entry(1)], "name": name,
+        });
+        let shown = difference(None, Some(&row));
+        let place = |text: &str| shown.find(text).unwrap_or_else(|| panic!("no {text}: {shown}"));
+        assert!(place("all.9 ") < place("all.10 ") && place("all.10 ") < place("pages.0 "));
+        assert!(shown.contains("channel: web, n: 4"), "{shown}");
+        assert!(shown.contains("sealed with key 7") && !shown.contains("2CGChA"), "{shown}");
+    }
 
     #[test]
     fn a_step_shows_what_changed_and_nothing_else() {

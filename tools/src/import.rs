@@ -143,7 +143,8 @@ fn print(summaries: &[Summary], data: &std::path::Path, json: bool) -> anyhow::R
         column.set_cell_alignment(CellAlignment::Right);
     }
     let seconds: f64 = summaries.iter().map(|summary| summary.seconds).sum();
-    say!("{table}\n{:.0} events a second", total.events as f64 / seconds.max(0.001));
+    let speed = total.events as f64 / seconds.max(0.001);
+    say!("{table}\n{} in {seconds:.2} s, {speed:.0} a second", counted(total.events, "event"));
     if total.erased > 0 {
         say!(
             "{} say something new of customers who were erased: nothing more is recorded of them. \

@@ -21,6 +21,7 @@ mod elsewhere;
 mod erase;
 mod explain;
 mod import;
+mod inline;
 mod meeting;
 mod nearest;
 mod new_view;

@@ -11,7 +11,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use cx_ledger::embedded::Options;
 use cx_ledger::kurrent::Marks;
 use cx_ledger::vault::STORE_FILE;
@@ -94,6 +94,17 @@ impl Places {
         self.data.join("server")
     }
 
+    /// Fails where the data directory has no log: a name that was mistyped makes no new ledger.
+    pub fn ledger_is_there(&self) -> anyhow::Result<()> {
+        ensure!(
+            self.ledger().exists(),
+            "there is no ledger in {}: name one with --data, or make one with `cxledger demo`, \
+             `cxledger serve` or `cxledger import`",
+            self.data.display()
+        );
+        Ok(())
+    }
+
     /// What the server wrote there, or one that was killed.
     fn server_address(&self) -> Option<String> {
         let address = std::fs::read_to_string(self.server()).ok()?;
@@ -145,6 +156,14 @@ impl Opened {
         let opened = Self::of(log, vault, places)?;
         opened.repeat_erasures()?;
         Ok(opened)
+    }
+
+    /// Opens a data directory to write whose ledger has to be there.
+    pub fn existing_to_write(data: &Path) -> anyhow::Result<Self> {
+        if elsewhere::chosen()?.is_none() {
+            Places::new(data).ledger_is_there()?;
+        }
+        Self::to_write(data)
     }
 
     /// Opens a data directory whose ledger is on an event store, or makes one.
@@ -238,13 +257,7 @@ impl Opened {
             opened.review(false)?;
             return Ok(opened);
         }
-        if !places.ledger().exists() {
-            bail!(
-                "there is no ledger in {}: name one with --data, or make one with `cxledger demo`, \
-                 `cxledger serve` or `cxledger import`",
-                data.display()
-            );
-        }
+        places.ledger_is_there()?;
         if places.restored().exists() {
             bail!(
                 "{} was restored from a backup, and its erasures are not repeated yet: start \

@@ -107,8 +107,11 @@ impl Command {
     pub fn run(self) -> anyhow::Result<()> {
         // What only looks works beside a running server, and touches nothing of it.
         let looks = matches!(self.what, What::List | What::Show { .. });
-        let opened =
-            if looks { Opened::to_read(&self.data)? } else { Opened::to_write(&self.data)? };
+        let opened = if looks {
+            Opened::to_read(&self.data)?
+        } else {
+            Opened::existing_to_write(&self.data)?
+        };
         let (vault, now) = (opened.book.vault().clone(), Timestamp::now());
         let mut store = if looks {
             Quarantine::look(&self.data, vault, now)?

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use anyhow::ensure;
 use clap::Args;
 use cx_ledger::embedded::repair;
 
@@ -30,13 +29,9 @@ pub struct Repair {
 /// Runs the command.
 pub fn run(args: &Repair) -> anyhow::Result<()> {
     crate::elsewhere::must_not_be("its own tools repair it")?;
-    let ledger = Places::new(&args.data).ledger();
-    ensure!(
-        ledger.exists(),
-        "there is no ledger in {}: name the data directory with --data",
-        args.data.display()
-    );
-    let Some(cut) = repair(&ledger, args.yes)? else {
+    let places = Places::new(&args.data);
+    places.ledger_is_there()?;
+    let Some(cut) = repair(&places.ledger(), args.yes)? else {
         say!("every byte is as it was written; there is nothing to repair");
         return Ok(());
     };

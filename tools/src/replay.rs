@@ -11,6 +11,7 @@ use cx_projections::views::{Customer, OpenCase};
 use serde_json::{Value, json};
 
 use crate::as_of::position_of;
+use crate::inline::inline;
 use crate::open::Opened;
 use crate::table::{keep_whole, table};
 
@@ -151,23 +152,27 @@ fn seconds(time: jiff::Timestamp) -> String {
 
 /// What an event says on one line: ids and empty fields are left out.
 fn short(body: &Value) -> String {
-    let Value::Object(fields) = body else { return body.to_string() };
-    let plain = |value: &Value| match value {
-        Value::String(text) if text.len() == 36 && text.matches('-').count() == 4 => None,
-        Value::String(text) => Some(text.clone()),
-        Value::Null => None,
-        other => Some(other.to_string()),
+    let is_id = |value: &Value| {
+        value.as_str().is_some_and(|text| text.len() == 36 && text.matches('-').count() == 4)
     };
-    let said: Vec<String> = fields
-        .iter()
-        .filter_map(|(name, value)| plain(value).map(|value| format!("{name}: {value}")))
-        .collect();
-    said.join(", ")
+    inline(body, is_id).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_an_event_says_has_no_ids_and_no_braces() {
+        let body = json!({
+            "invitation": "ae6ebc6d-181e-5577-baf4-e3acb38d8b50",
+            "answers": [{
+                "question": "easy", "touchpoint": "ae6ebc6d-181e-5577-baf4-e3acb38d8b50",
+                "value": { "score": 5 },
+            }],
+        });
+        assert_eq!(short(&body), "answers: ((question: easy, value: (score: 5)))");
+    }
 
     #[test]
     fn the_last_scores_read_as_words() {

@@ -20,7 +20,8 @@ use crate::say::data_option;
   cxledger status --data /var/lib/cxledger
   cxledger status --json | jq .events
 
-How the views of a running server are doing: GraphQL `{ projectionStatus { name state position } }`, `/health/ready` or `/metrics`.")]
+How the views of a running server are doing: GraphQL `{ projectionStatus { name state position } }`,
+`/health/ready` or `/metrics`.")]
 pub struct Status {
     /// The data directory.
     #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data", value_name = "DIR")]

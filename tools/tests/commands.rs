@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used)] // a test may panic
 
+#[path = "commands/mistyped.rs"]
+mod mistyped;
 #[path = "commands/restoring.rs"]
 mod restoring;
 
@@ -123,6 +125,7 @@ fn another_demo_on_a_demos_data_is_refused_and_nothing_is_written() {
     let data = directory.path().join("data").to_str().unwrap().to_owned();
     let first = demo(&data, &["--customers", "8", "--seed", "3"]);
     assert!(first.said.contains("events of 8 customers"), "{}", first.said);
+    assert!(first.said.contains("/#customer-"), "the page opens on a customer: {}", first.said);
     drop(first);
     let before = bytes(directory.path());
     let listen = ["--listen", "127.0.0.1:0"];
@@ -267,6 +270,7 @@ fn mending_and_taking_again_say_what_happened_and_what_is_next() {
         printed(&["quarantine", "mend", &id, "--set", &set, "--data", &data])
     };
     let wrong = mend("raven");
+    assert!(!wrong.contains("is mended"), "it is changed, and no better: {wrong}");
     assert!(wrong.contains("still cannot be taken") && wrong.contains("pigeon"), "{wrong}");
     assert!(wrong.contains(&format!("mend {id} --set")), "{wrong}");
     let right = mend("phone");
@@ -293,8 +297,12 @@ fn explain_takes_a_timeline_without_a_page_and_answers_a_wrong_key_with_one_that
     assert!(key.starts_with(&format!("{customer}/")) && whole["row"]["Page"].is_array(), "{key}");
     let printed = printed(&["explain", "timeline", customer, "--data", data, "--limit", "2"]);
     let words: Vec<&str> = printed.split_whitespace().collect();
-    let time = words.iter().position(|word| word.ends_with(".occurred_at")).expect(&printed);
-    assert!(words[time + 1].starts_with("2025-") && words[time + 1].ends_with('Z'), "{printed}");
+    let time = words.iter().position(|word| *word == "occurred_at:").expect(&printed);
+    assert!(words[time + 1].starts_with("2025-") && words[time + 1].ends_with("Z,"), "{printed}");
+    let page = json(&["explain", "timeline", customer, "--data", data, "--limit", "2", "--json"]);
+    let next = page["next"].as_u64().expect("there is more").to_string();
+    let rest = ["explain", "timeline", customer, "--data", data, "--after", &next, "--json"];
+    assert_eq!(json(&rest)["reasons"][0], whole["reasons"][2], "the next page begins behind it");
     assert!(printed.contains("InteractionRecorded"), "types of events have names: {printed}");
     let said = refused(&["explain", "customer", "somebody", "--data", data]);
     let place = said.find("cxledger explain customer customer-").expect(&said);

@@ -156,7 +156,7 @@ async fn respond<S: Executor>(
         decode::address(&parts.uri, limits, &api.config.trusted)?
     } else {
         if !decode::is_json(&parts.headers) {
-            let message = "the body must be application/json in UTF-8";
+            let message = "send JSON in UTF-8 with the header content-type: application/json";
             return Err(Early::status(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
         }
         let bytes = read(api, &parts.headers, body).await?;

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{READ, SECRETS, SETTINGS, Setting, variable};
 use crate::serve::{EventStore, Network};
-use crate::table::table;
+use crate::table::compact;
 
 /// Print the settings in effect and where each comes from: a flag, the environment, the file, or the default.
 #[derive(Debug, Args)]
@@ -17,8 +17,9 @@ use crate::table::table;
   cxledger config --config /etc/cxledger/cxledger.toml --json
   cxledger config --listen 127.0.0.1:9000
 
-It takes the flags of `cxledger serve`. The file is the one that --config or CXLEDGER_CONFIG names, else
-cxledger.toml in the data directory; names of files in it are relative to it.")]
+It takes the flags of `cxledger serve`. The file is the one that --config or
+CXLEDGER_CONFIG names, else cxledger.toml in the data directory; names of files in it are relative
+to it.")]
 pub struct Config {
     /// The data directory.
     #[arg(long, env = "CXLEDGER_DATA", default_value = "./cxledger-data")]
@@ -80,7 +81,7 @@ impl Config {
             let answer = json!({ "file": file, "settings": settings, "secretsSet": secrets });
             say!("{}", serde_json::to_string_pretty(&answer)?);
         } else {
-            let mut shown = table(["setting", "value", "from"]);
+            let mut shown = compact(["setting", "value", "from"]);
             for (setting, (values, from)) in all {
                 shown.add_row([setting.key.to_owned(), values.join(", "), from]);
             }

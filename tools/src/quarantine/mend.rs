@@ -53,7 +53,7 @@ pub fn run(
 
 fn print(before: &Entry, mended: &Entry, verdict: Option<&Result<(), Fault>>, option: &str) {
     let id = short(mended);
-    say!("{id}: {}, line {}, is mended", mended.file, mended.line);
+    say!("{id}: {}, line {}, is changed", mended.file, mended.line);
     let mut shown = compact(["column", "before", "now"]);
     for (name, now) in &mended.values {
         let old = before.values.iter().find(|(known, _)| known == name).map(|(_, value)| value);
