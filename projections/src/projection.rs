@@ -58,8 +58,7 @@ impl<K: Key, R: View> Private for (K, R) {
 pub trait Projection: Sized + Send + Sync + 'static {
     /// Its name, snake_case: its directory's and its GraphQL field's.
     const NAME: &'static str;
-    /// Raise it to force a new generation, of which nothing older is served while it is made: for
-    /// rows or keys that mean something else without the canonical history showing it.
+    /// Raise it to force a new generation.
     const REVISION: u32 = 1;
     /// What names a row.
     type Key: Key;

@@ -21,8 +21,6 @@ pub(crate) struct Fingerprint {
 /// What the rows of a generation mean, as far as the canonical history shows it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Meaning {
-    /// `REVISION`: what the canonical history does not show, its author says.
-    revision: u32,
     /// The shape of a row.
     shape: String,
     /// Which event touches the row under which key, each pair as a number.
@@ -51,7 +49,7 @@ pub(crate) fn fingerprint<V: Projection>() -> Fingerprint {
         seen.see(&row);
         seen.see(&V::unpacked(&row));
     }
-    let meaning = Meaning { revision: V::REVISION, shape: seen.fingerprint(), touches };
+    let meaning = Meaning { shape: seen.fingerprint(), touches };
     Fingerprint { generation: hex(&hash.finalize()[..8]), meaning }
 }
 
@@ -73,14 +71,13 @@ impl Meaning {
     /// an event touches a row that it did not, and no longer one that it did, the rows may be about
     /// something else.
     pub fn reads(&self, other: &Self) -> bool {
-        self.revision == other.revision
-            && self.shape == other.shape
+        self.shape == other.shape
             && (self.touches.is_subset(&other.touches) || other.touches.is_subset(&self.touches))
     }
 
-    /// As a file keeps it: revision and shape, then a line for each pair.
+    /// As a file keeps it: the shape, then a line for each pair.
     pub fn to_text(&self) -> String {
-        let mut text = format!("{} {}\n", self.revision, self.shape);
+        let mut text = format!("{}\n", self.shape);
         for touch in &self.touches {
             let _ = writeln!(text, "{touch:016x}");
         }
@@ -90,13 +87,9 @@ impl Meaning {
     /// What a file says; `None` if it is no meaning.
     pub fn of_text(text: &str) -> Option<Self> {
         let mut lines = text.lines();
-        let (revision, shape) = lines.next()?.split_once(' ')?;
+        let shape = lines.next()?.to_owned();
         let touches = lines.map(|line| u64::from_str_radix(line, 16).ok());
-        Some(Self {
-            revision: revision.parse().ok()?,
-            shape: shape.to_owned(),
-            touches: touches.collect::<Option<_>>()?,
-        })
+        Some(Self { shape, touches: touches.collect::<Option<_>>()? })
     }
 }
 
@@ -111,7 +104,7 @@ mod tests {
         assert!(!meaning.touches.is_empty());
         assert_eq!(Meaning::of_text(&meaning.to_text()).as_ref(), Some(&meaning));
         assert_eq!(Meaning::of_text(""), None);
-        assert_eq!(Meaning::of_text("1 shape\nzero\n"), None);
+        assert_eq!(Meaning::of_text("shape\nzero\n"), None);
         assert!(!meaning.reads(&fingerprint::<Satisfaction>().meaning));
     }
 
