@@ -161,7 +161,8 @@ impl<S: Executor> Api<S> {
             .route("/graphql", any(graphql::handle::<S>))
             .route("/health/live", get(|| async { "alive\n" }))
             .route("/health/ready", get(ready::<S>))
-            .route("/metrics", get(metrics::<S>));
+            .route("/metrics", get(metrics::<S>))
+            .fallback(|| async { (StatusCode::NOT_FOUND, NOTHING) });
         if takes_events {
             router = router.route("/events", any(events::<S>));
         }
@@ -177,6 +178,10 @@ impl<S: Executor> Api<S> {
         }
     }
 }
+
+/// What an address without anything is told.
+const NOTHING: &str =
+    "there is nothing here: ask at /graphql, /events, /health/live, /health/ready or /metrics\n";
 
 /// Answers within the trace that a request names, so that what it appends names it too.
 async fn traced(request: axum::extract::Request, next: axum::middleware::Next) -> Response {

@@ -30,6 +30,14 @@ async fn a_mutation_never_comes_by_get() {
 }
 
 #[tokio::test]
+async fn an_address_without_anything_says_where_to_ask() {
+    let server = Server::start().await;
+    let answer = server.ask("GET /nothing", &[], "").await;
+    assert_eq!(answer.status, 404);
+    assert!(answer.body.contains("/graphql"), "{answer:?}");
+}
+
+#[tokio::test]
 async fn who_has_an_answer_already_is_told_so() {
     let server = Server::start().await;
     let line = "GET /graphql?query=%7Bthing%7Bname%7D%7D";
