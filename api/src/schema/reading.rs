@@ -81,9 +81,13 @@ fn stalled<V: Projection>(position: Position) -> Error {
     )
 }
 
-/// The rows of a scan.
+/// The rows of a scan; refused if the lane of one of them has stalled.
 pub fn scan<V: Projection>(snapshot: &Snapshot<'_, V>, scan: &Scan<V>) -> Result<Vec<Row<V>>> {
-    snapshot.scan(scan).map_err(read_failed)
+    let rows = snapshot.scan(scan).map_err(read_failed)?;
+    match rows.iter().find_map(|row| row.stalled_at) {
+        None => Ok(rows),
+        Some(position) => Err(stalled::<V>(position)),
+    }
 }
 
 /// A failed read as an answer.

@@ -252,3 +252,21 @@ async fn a_row_as_it_stood_is_not_shown_without_an_event_that_its_fold_does_not_
     assert_eq!(answer["errors"][0]["extensions"]["stalledAt"], poison, "{answer:#}");
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_of_a_stalled_lane_are_not_shown_as_if_they_had_all_events() {
+    let world = World::new().await;
+    let (ada, bob) = (world.customer().await, world.customer().await);
+    world.met(&ada, "PHONE", "call").await;
+    world.met(&bob, "PHONE", "call").await;
+    let poison = world.met(&ada, "PHONE", "poison").await;
+    for field in ["contacts", "contactsByChannel"] {
+        let of = |customer: &str| format!("{{ {field}(customer: \"{customer}\") {{ contacts }} }}");
+        let (answer, _) = world.at_least(&poison, &of(&ada)).await;
+        assert_eq!(answer["errors"][0]["extensions"]["code"], "STALLED", "{field}: {answer:#}");
+        assert_eq!(answer["errors"][0]["extensions"]["stalledAt"], poison, "{field}: {answer:#}");
+        let (answer, _) = world.at_least(&poison, &of(&bob)).await;
+        assert!(answer["errors"].is_null(), "{field}: {answer:#}");
+    }
+    world.end().await;
+}
